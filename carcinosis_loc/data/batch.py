@@ -1,0 +1,49 @@
+"""What the data loader hands to the module."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from carcinosis_loc.points import Frame, Letterbox
+
+
+@dataclass
+class Batch:
+    """Frames of one batch: tensors in network pixels for the network, frames in image pixels for the rest.
+
+    Attributes:
+        image: ``(B, 3, H, W)``, uint8, RGB; the network normalises it itself.
+        valid: ``(B, 1, H, W)``, bool; False on padding and on ignore regions: neither loss nor peaks there.
+        points: ``(B, N, 2)``, float32, network pixels; rows of frames with fewer points are filled with zeros.
+        labelled: ``(B, N)``, bool; True where ``points`` holds a labelled point.
+        exhaustive: ``(B,)``, bool; True where every object of the frame is labelled.
+        frames: the B frames; points in image pixels.
+        letterboxes: the B maps between image and network pixels (evaluation only; empty in training).
+        dummy: True for a batch that only keeps a process busy that has no image: it counts nowhere.
+    """
+
+    image: Tensor
+    valid: Tensor
+    points: Tensor
+    labelled: Tensor
+    exhaustive: Tensor
+    frames: list[Frame]
+    letterboxes: list[Letterbox]
+    dummy: bool = False
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def to(self, device: Any, non_blocking: bool = False) -> "Batch":
+        """The same batch with its tensors on ``device``; Lightning calls this."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self, device: Any = None) -> "Batch":
+        """The same batch in page-locked memory; the data loader calls this."""
+        return self._each(lambda tensor: tensor.pin_memory())
+
+    def _each(self, move: Any) -> "Batch":
+        tensors = {k: move(v) for k, v in vars(self).items() if isinstance(v, torch.Tensor)}
+        return replace(self, **tensors)

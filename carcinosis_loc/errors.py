@@ -1,0 +1,17 @@
+"""The one exception that means: the input is wrong, and a person can mend it."""
+
+
+class InputError(ValueError):
+    """Bad input: a file, a key or an argument that the person at the prompt can put right.
+
+    The message is one line that says what is wrong, where (file, image id, key) and what to do. The command
+    line prints it alone and exits with code 2; from Python it is an ordinary ``ValueError``.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(_own_words(message).split()))
+
+
+def _own_words(message: str) -> str:
+    """Drop the traceback text that a data-loading worker wraps around the error that it passes on."""
+    return message.rsplit("InputError: ", 1)[-1] if "Traceback" in message else message

@@ -1,0 +1,73 @@
+"""Files are written whole or not at all."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from carcinosis_loc.errors import InputError
+
+
+@contextmanager
+def atomic_path(target: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside ``target``; on success it is synced and becomes ``target``.
+
+    Its name ends as the target's does, so that writers that look at the suffix work. On any exception the
+    temporary file is removed and an earlier ``target`` stays as it was.
+
+    Raises:
+        InputError: the folder cannot be made or written.
+    """
+    target = Path(target)
+    make_folder(target.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=".", suffix=f".part{target.suffix}", dir=target.parent)
+    except OSError as error:
+        raise InputError(f"{target.parent}: cannot be written ({error.strerror})") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(target: str | Path, data: bytes) -> None:
+    """Write ``data`` to ``target``, whole or not at all."""
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(target: str | Path, text: str) -> None:
+    """Write ``text`` (UTF-8) to ``target``, whole or not at all."""
+    write_bytes(target, text.encode("utf-8"))
+
+
+def write_json(target: str | Path, value: Any, indent: int | None = None) -> None:
+    """Write ``value`` as strict JSON (no NaN) to ``target``, whole or not at all."""
+    write_text(target, json.dumps(value, indent=indent, allow_nan=False) + "\n")
+
+
+def make_folder(folder: str | Path) -> Path:
+    """Make ``folder`` and its parents; an ``InputError`` names it where that cannot be done."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: this folder cannot be made ({error.strerror}); name another one"
+        ) from error
+    return folder
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
