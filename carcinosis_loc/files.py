@@ -61,9 +61,7 @@ def make_folder(folder: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(
-            f"{folder}: this folder cannot be made ({error.strerror}); name another one"
-        ) from error
+        raise InputError(f"{folder}: this folder cannot be made ({error.strerror}); name another one") from error
     return folder
 
 

@@ -70,7 +70,7 @@ class Peaks(Points):
         scores = np.asarray(self.scores, dtype=np.float32).reshape(-1)
         if len(scores) != len(self.xy):
             raise ValueError(f"{len(self.xy)} peaks but {len(scores)} scores")
-        if len(scores) and not (0 <= scores[-1] and scores[0] <= 1 and (np.diff(scores) <= 0).all()):
+        if len(scores) and not (scores[-1] >= 0 and scores[0] <= 1 and (np.diff(scores) <= 0).all()):
             raise ValueError("scores must be probabilities, sorted from high to low")
         object.__setattr__(self, "scores", scores)
 

@@ -1,0 +1,7 @@
+"""Networks that map an image to heatmap logits."""
+
+from carcinosis_loc.models.hrnet import HRNet
+from carcinosis_loc.models.net import Backbone, HeatmapNet
+from carcinosis_loc.models.weights import WeightReport, load_weights, read_checkpoint
+
+__all__ = ["Backbone", "HRNet", "HeatmapNet", "WeightReport", "load_weights", "read_checkpoint"]

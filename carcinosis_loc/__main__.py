@@ -1,0 +1,5 @@
+import sys
+
+from carcinosis_loc.cli import main
+
+sys.exit(main())

@@ -1,0 +1,141 @@
+"""The front door: finds the command, loads torch only for those that need it, and turns errors into one line."""
+
+import argparse
+import errno
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import NoReturn, TextIO
+
+from carcinosis_loc.errors import InputError
+
+USAGE = """\
+usage: carcloc COMMAND [options]
+
+Learns dense localization of carcinosis nodules from sparse point labels.
+
+on models
+  fit         train on sparse labels     carcloc fit --config hrnet_cat.yaml --data.image_dir D --data.train_json T
+  validate    score on a validation set  carcloc validate --ckpt_path C --data.image_dir D --data.val_json V
+  test        score on a test set        carcloc test --ckpt_path C --data.image_dir D --data.test_json T
+  predict     find points in images      carcloc predict --ckpt_path C --data.predict_source IMAGE_OR_FOLDER
+on data
+  synth       make synthetic laparoscopy carcloc synth OUT_DIR
+  thin        make dense labels sparse   carcloc thin IN.json OUT.json --per-frame 5
+
+carcloc COMMAND --help tells more. Shipped configs: {configs}
+"""
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are ours: one line, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{self.prog}: {message}; see {self.prog} --help")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0, 2 for bad input (one line on stderr), 1 for other failures."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    _be_quiet_and_orderly()
+    try:
+        _dispatch(words)
+    except InputError as error:
+        return _fail(str(error), 2)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            where = error.filename or "the output folder"
+            return _fail(f"{where}: cannot be written ({os.strerror(error.errno)}); nothing incomplete is left", 2)
+        return _unexpected(error)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except Exception as error:
+        return _unexpected(error)
+    return 0
+
+
+def _dispatch(words: list[str]) -> None:
+    command, rest = (words[0], words[1:]) if words else ("--help", [])
+    if command in ("--help", "-h", "help"):
+        from carcinosis_loc.configs import shipped_names
+
+        print(USAGE.format(configs=", ".join(shipped_names())), end="")
+    elif command == "--version":
+        from importlib.metadata import version
+
+        print(f"carcloc {version('carcinosis-loc')}")
+    elif command == "synth":
+        from carcinosis_loc.synthetic import command as synth
+
+        _run_plain(synth, "synth", "Make synthetic laparoscopy with dense truth and sparse labels.", rest)
+    elif command == "thin":
+        from carcinosis_loc.annotations import thin_command as thin
+
+        _run_plain(thin, "thin", "Make sparse labels out of dense ones.", rest)
+    elif command in ("fit", "validate", "test", "predict"):
+        from carcinosis_loc.runner import run
+
+        run(words)
+    else:
+        raise InputError(f"{command}: no such command; carcloc --help lists them")
+
+
+def _run_plain(module: object, name: str, description: str, words: list[str]) -> None:
+    parser = _Parser(prog=f"carcloc {name}", description=description)
+    module.add_arguments(parser)  # type: ignore[attr-defined]
+    module.run(parser.parse_args(words))  # type: ignore[attr-defined]
+
+
+class _Stdout(logging.StreamHandler[TextIO]):
+    """Writes to whatever ``sys.stdout`` is at the time."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stdout)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stdout
+        super().emit(record)
+
+
+class _Line(logging.Formatter):
+    """One line a record; what is more than information says so."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = " ".join(record.getMessage().split())
+        return text if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {text}"
+
+
+def _be_quiet_and_orderly() -> None:
+    """Progress and warnings go to stdout, so that stderr holds the one line that says why a command failed.
+
+    A hospital's machine stays silent: nothing here asks a server for anything.
+    """
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    for name, value in {"WANDB_SILENT": "true", "WANDB_CONSOLE": "off", "WANDB_ERROR_REPORTING": "false"}.items():
+        os.environ.setdefault(name, value)
+    root = logging.getLogger()
+    if not any(isinstance(handler, _Stdout) for handler in root.handlers):
+        handler = _Stdout()
+        handler.setFormatter(_Line())
+        root.addHandler(handler)
+    logging.getLogger("carcinosis_loc").setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    warnings.formatwarning = lambda message, *_args, **_kwargs: str(message)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"carcloc: {message}", file=sys.stderr)
+    return code
+
+
+def _unexpected(error: Exception) -> int:
+    if os.environ.get("CARCLOC_DEBUG"):
+        raise error
+    text = " ".join(str(error).split())
+    return _fail(f"failed: {type(error).__name__}: {text[:400]} (CARCLOC_DEBUG=1 shows where)", 1)

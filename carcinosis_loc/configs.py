@@ -1,0 +1,54 @@
+"""Where configs are found: a path as given, else the bare name of a shipped one."""
+
+import logging
+from pathlib import Path
+
+from carcinosis_loc.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def shipped_folder() -> Path:
+    """The folder of the shipped configs: inside an installed package, or at the top of a checkout."""
+    package = Path(__file__).parent
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"
+
+
+def shipped_names() -> list[str]:
+    """Names of the shipped configs."""
+    return sorted(path.name for path in shipped_folder().glob("*.yaml"))
+
+
+def find_config(name: str) -> str:
+    """The path of a config; a local file beats a shipped one of that name, and that is said.
+
+    Raises:
+        InputError: neither exists; the message lists the shipped names.
+    """
+    local, shipped = Path(name), shipped_folder() / name
+    is_bare_name = local.name == name and shipped.is_file()
+    if local.is_file():
+        if is_bare_name and not local.samefile(shipped):
+            logger.info("config: the local file ./%s is used, not the shipped config of that name", name)
+        return str(local)
+    if is_bare_name:
+        return str(shipped)
+    raise InputError(f"{name}: no such config file, and none that is shipped ({', '.join(shipped_names())})")
+
+
+def resolve_configs(arguments: list[str]) -> list[str]:
+    """The same command line with every ``--config`` or ``-c`` value resolved by ``find_config``."""
+    resolved = list(arguments)
+    for i, word in enumerate(arguments):
+        if word in ("--config", "-c") and i + 1 < len(arguments):
+            resolved[i + 1] = find_config(arguments[i + 1])
+        elif word.startswith("--config="):
+            resolved[i] = "--config=" + find_config(word.removeprefix("--config="))
+    return resolved
+
+
+def named_configs(arguments: list[str]) -> list[str]:
+    """The values of ``--config`` and ``-c`` in a command line, in order."""
+    following = [b for a, b in zip(arguments, arguments[1:], strict=False) if a in ("--config", "-c")]
+    return following or [a.removeprefix("--config=") for a in arguments if a.startswith("--config=")]

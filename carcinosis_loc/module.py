@@ -1,0 +1,187 @@
+"""The LightningModule: network, loss, encoder, decoder and metrics meet here, and all of them are injected."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import MaxMetric, MeanMetric
+
+from carcinosis_loc.data.batch import Batch
+from carcinosis_loc.heatmap import GaussianEncoder, PeakDecoder, cells_of
+from carcinosis_loc.losses import HeatmapLoss
+from carcinosis_loc.metrics import PointF1, SparsePointMetrics
+from carcinosis_loc.models import HeatmapNet
+from carcinosis_loc.points import Frame, Peaks
+
+logger = logging.getLogger(__name__)
+
+SchedulerCallable = Callable[[Optimizer, int], LRScheduler]
+FALLBACK_THRESHOLD = 0.5
+CHECKPOINT_KEY = "carcloc"
+
+
+class Detections(NamedTuple):
+    """What an evaluation step hands to the callbacks: frames, their peaks in image pixels, and the logits."""
+
+    frames: list[Frame]
+    peaks: list[Peaks]
+    logits: Tensor
+
+
+class PointModule(LightningModule):
+    """Learns dense points from sparse ones.
+
+    Args:
+        net: image to logits.
+        loss: on logits and soft targets; everything that is special about sparse labels lies there.
+        decoder: logits to peaks; holds the threshold.
+        encoder: points to soft targets.
+        match_radius_px: how far a peak may lie from the point that it finds, image pixels.
+        extra_radii_px: further radii at which F1 is reported.
+        optimizer: called with the parameters.
+        scheduler: called with the optimizer and the number of batches in the run; stepped per batch.
+    """
+
+    def __init__(
+        self,
+        net: HeatmapNet,
+        loss: HeatmapLoss,
+        decoder: PeakDecoder,
+        encoder: GaussianEncoder,
+        optimizer: OptimizerCallable,
+        scheduler: SchedulerCallable | None = None,
+        match_radius_px: float = 6.0,
+        extra_radii_px: Sequence[float] = (),
+    ) -> None:
+        super().__init__()
+        self.net = net
+        self.loss = loss
+        self.decoder = decoder
+        self.encoder = encoder
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.match_radius_px = match_radius_px
+        self.calibrated_threshold: float | None = None
+        self.recipe: dict[str, Any] | None = None  # how to build this again; the command line fills it in
+        self.point_f1 = PointF1(match_radius_px, FALLBACK_THRESHOLD, extra_radii_px)
+        self.sparse = SparsePointMetrics(match_radius_px, FALLBACK_THRESHOLD)
+        self.eval_loss, self.peaks_per_frame, self.max_probability = MeanMetric(), MeanMetric(), MaxMetric()
+        self.results: dict[str, float] = {}
+
+    @property
+    def threshold(self) -> float:
+        """The score from which a peak counts: the decoder's, else the calibrated one, else 0.5."""
+        for threshold in (self.decoder.threshold, self.calibrated_threshold):
+            if threshold is not None:
+                return threshold
+        return FALLBACK_THRESHOLD
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits, see ``HeatmapNet``."""
+        return self.net(image)  # type: ignore[no-any-return]
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Loss of a batch."""
+        logits = self.net(batch.image)
+        loss = self._loss(logits, batch)
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
+        self.log("train/max_probability", logits.detach().amax().float().sigmoid(), batch_size=len(batch))
+        return loss
+
+    def detect(self, batch: Batch) -> Detections:
+        """Peaks of a batch in image pixels, all that lie above the score floor."""
+        logits = self.net(batch.image)
+        peaks = self.decoder(logits, self.net.stride, cells_of(batch.valid, self.net.stride))
+        located = [Peaks(box.to_image(p.xy), p.scores) for p, box in zip(peaks, batch.letterboxes, strict=True)]
+        return Detections(batch.frames, located, logits)
+
+    def _evaluate(self, batch: Batch) -> Detections:
+        found = self.detect(batch)
+        if batch.dummy:
+            return Detections([], [], found.logits[:0])
+        self.eval_loss.update(self._loss(found.logits, batch), weight=len(batch))
+        self.max_probability.update(found.logits.float().amax().sigmoid())
+        self.peaks_per_frame.update(torch.tensor([float(len(peaks.above(self.threshold))) for peaks in found.peaks]))
+        for metric, wanted in ((self.point_f1, True), (self.sparse, False)):
+            chosen = [i for i, exhaustive in enumerate(batch.exhaustive.tolist()) if exhaustive is wanted]
+            if chosen:
+                metric.update([found.peaks[i] for i in chosen], [found.frames[i] for i in chosen])
+        return found
+
+    def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        target = self.encoder(batch.points, batch.labelled, (logits.shape[-2], logits.shape[-1]), self.net.stride)
+        return self.loss(logits, target, cells_of(batch.valid, self.net.stride))  # type: ignore[no-any-return]
+
+    def _begin(self) -> None:
+        for metric in (self.point_f1, self.sparse):
+            metric.reset()
+            metric.threshold = self.threshold
+
+    def _finish(self, stage: str) -> None:
+        """Compute and log what this set's labels can support; F1 only where frames are exhaustive."""
+        values: dict[str, Tensor] = {
+            "loss": self.eval_loss.compute(),
+            "peaks_per_frame": self.peaks_per_frame.compute(),
+            "max_probability": self.max_probability.compute(),
+        }
+        dense, sparse = self.point_f1.compute(), self.sparse.compute()
+        if dense["n_images"] > 0:
+            values |= dense
+        if sparse["n_images"] > 0:
+            values |= {("sparse_" + name if name.startswith("n_") else name): value for name, value in sparse.items()}
+        values["selection"] = dense["best_f1"] if dense["n_images"] > 0 else sparse["lee_liu"]
+        for metric in (self.eval_loss, self.peaks_per_frame, self.max_probability):
+            metric.reset()
+        self.results = {name: float(value) for name, value in values.items()}
+        self.log_dict({f"{stage}/{name}": value for name, value in self.results.items()})
+
+    def on_validation_epoch_start(self) -> None:
+        """Empty the metrics."""
+        self._begin()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Detections:
+        """Count a batch; callbacks get the peaks."""
+        return self._evaluate(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log what was counted, under ``val/``."""
+        self._finish("val")
+
+    def on_test_epoch_start(self) -> None:
+        """Empty the metrics."""
+        self._begin()
+
+    def test_step(self, batch: Batch, batch_idx: int) -> Detections:
+        """Count a batch; callbacks get the peaks."""
+        return self._evaluate(batch)
+
+    def on_test_epoch_end(self) -> None:
+        """Log what was counted, under ``test/``."""
+        self._finish("test")
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Detections:
+        """Peaks of a batch; a callback writes them."""
+        return self.detect(batch) if not batch.dummy else Detections([], [], torch.zeros(0))
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The injected optimizer, and the schedule over the whole run where there is one."""
+        optimizer = self.optimizer(self.parameters())
+        if self.scheduler is None:
+            return optimizer
+        schedule = self.scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add all that prediction needs, as plain values: how to build the model, and its threshold."""
+        checkpoint[CHECKPOINT_KEY] = {"recipe": self.recipe, "threshold": self.calibrated_threshold}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the calibrated threshold over."""
+        self.calibrated_threshold = checkpoint.get(CHECKPOINT_KEY, {}).get("threshold")

@@ -1,0 +1,39 @@
+"""The folder of a run: where it lies when nobody said, and whether it may be written."""
+
+import tempfile
+from pathlib import Path
+
+from carcinosis_loc.configs import named_configs
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.files import make_folder
+
+
+def root_option(options: list[str]) -> Path:
+    """The run folder on the command line, else the one that ``fit`` would choose."""
+    flag = "--trainer.default_root_dir"
+    given = [b for a, b in zip(options, options[1:], strict=False) if a == flag]
+    given += [word.removeprefix(f"{flag}=") for word in options if word.startswith(f"{flag}=")]
+    return Path(given[-1]) if given else run_folder("fit", options, None)
+
+
+def run_folder(command: str, options: list[str], ckpt_path: str | None) -> Path:
+    """Where a run goes that was not told: beside its checkpoint, else ``runs/`` and the name of its config."""
+    if command != "fit" and ckpt_path is not None and Path(ckpt_path).parent.name == "checkpoints":
+        return Path(ckpt_path).parent.parent
+    named = [Path(name).stem for name in named_configs(options) if name.endswith((".yaml", ".yml"))]
+    return Path("runs") / (named[-1] if named else command)
+
+
+def check_folder(root: Path, fresh: bool) -> None:
+    """Refuse a folder that cannot be written, or that holds a run which a new one would overwrite."""
+    held = root / "checkpoints"
+    if fresh and held.is_dir() and any(held.glob("*.ckpt")):
+        raise InputError(
+            f"{root}: holds a run already; resume it with --ckpt_path last, or name another --trainer.default_root_dir"
+        )
+    make_folder(root)
+    try:
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        raise InputError(f"{root}: cannot be written ({error.strerror}); name another folder") from error

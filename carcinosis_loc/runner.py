@@ -1,0 +1,181 @@
+"""The LightningCLI behind ``carcloc fit | validate | test | predict``."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonargparse import ArgumentError, Namespace
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from carcinosis_loc.callbacks import (
+    AtomicCheckpointIO,
+    BestCheckpoint,
+    ConfigFile,
+    LastCheckpoint,
+    Pictures,
+    PredictionFiles,
+    Progress,
+    ResultFiles,
+)
+from carcinosis_loc.configs import named_configs, resolve_configs
+from carcinosis_loc.data import PointDataModule
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.module import FALLBACK_THRESHOLD, PointModule
+from carcinosis_loc.recipe import make_recipe, read_recipe
+from carcinosis_loc.run_folder import check_folder, root_option, run_folder
+
+logger = logging.getLogger(__name__)
+
+COMMANDS = ("fit", "validate", "test", "predict")
+_SHORT_NAMES = ("best", "last")
+
+
+def run(words: list[str]) -> None:
+    """Run one of the four commands; ``words`` is the command line after ``carcloc``.
+
+    Raises:
+        InputError: for all that the person at the prompt can mend, before training starts and with nothing written.
+    """
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    command, options = words[0], resolve_configs(words[1:])
+    if not {"--help", "-h", "--print_config"} & set(options):
+        options = _with_checkpoint(command, options)
+    try:
+        RunCLI(
+            PointModule,
+            PointDataModule,
+            seed_everything_default=0,
+            save_config_callback=None,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            trainer_defaults={"use_distributed_sampler": False, "num_sanity_val_steps": 0},
+            parser_kwargs={"exit_on_error": False, **{name: {"exit_on_error": False} for name in COMMANDS}},
+            args=[command, *options],
+        )
+    except ArgumentError as error:
+        hint = "" if named_configs(options) or command != "fit" else "; start from a shipped one: --config demo.yaml"
+        raise InputError(f"carcloc {command}: {error}{hint}") from error
+
+
+class RunCLI(LightningCLI):
+    """Adds to Lightning's: our callbacks and loggers, checks before anything starts, one folder for a run."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add what carcloc has beyond model, data and trainer."""
+        modes = Literal["offline", "online", "off"]
+        parser.add_argument("--wandb", type=modes, default="offline", help="Weights & Biases dashboards.")
+        parser.add_argument("--wandb_project", type=str, default="carcinosis_loc", help="Where they go when online.")
+        parser.add_lightning_class_args(Pictures, "pictures")
+        parser.add_lightning_class_args(PredictionFiles, "predictions")
+        parser.link_arguments("seed_everything", "data.seed")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse without LightningCLI's warning about ``sys.argv``; choose the run's folder."""
+        assert isinstance(args, list)
+        self.config = parser.parse_args(args)
+        settings = self.config[args[0]]
+        if settings.trainer.default_root_dir is None:
+            settings.trainer.default_root_dir = str(run_folder(args[0], args[1:], settings.ckpt_path))
+
+    def instantiate_classes(self) -> None:
+        """Build data, model and trainer; an argument that one of them refuses is bad input."""
+        try:
+            super().instantiate_classes()
+        except InputError:
+            raise
+        except (ValueError, TypeError, MisconfigurationException) as error:
+            raise InputError(f"config: {error}") from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Check all input first, then build the trainer with our callbacks and loggers."""
+        command = str(self.subcommand)
+        settings = self.config[command]
+        self.datamodule.check(command)
+        root = Path(settings.trainer.default_root_dir)
+        check_folder(root, fresh=command == "fit" and settings.ckpt_path is None)
+        self._dump_config()
+        self.model.recipe = make_recipe(self.config_dump)
+        callbacks: list[Callback] = [ConfigFile(self._config_text(), command), ResultFiles()]
+        if settings.trainer.enable_progress_bar is not False:
+            callbacks.append(Progress())
+        if command == "fit" and settings.trainer.enable_checkpointing is not False:
+            callbacks += [BestCheckpoint(root / "checkpoints"), LastCheckpoint(root / "checkpoints")]
+        trainer_settings = self.config_init[command].trainer
+        trainer_settings.callbacks = [*_as_list(trainer_settings.callbacks), *callbacks]
+        trainer_settings.plugins = [*_as_list(trainer_settings.plugins), AtomicCheckpointIO()]
+        if trainer_settings.logger is None:
+            trainer_settings.logger = _loggers(command, settings, root, self.config_dump)
+        return super().instantiate_trainer(**kwargs)
+
+    def before_test(self) -> None:
+        """Say which threshold counts, where nobody chose one."""
+        self._restore_threshold()
+
+    before_validate = before_test
+    before_predict = before_test
+
+    def _restore_threshold(self) -> None:
+        path = self.config[str(self.subcommand)].ckpt_path
+        self.model.calibrated_threshold = read_recipe(Path(path)).threshold
+        if self.model.decoder.threshold is None and self.model.calibrated_threshold is None:
+            logger.warning(
+                "%s holds no calibrated threshold: %.1f is used; --model.decoder.threshold sets another",
+                path,
+                FALLBACK_THRESHOLD,
+            )
+
+    def _config_text(self) -> str:
+        command = str(self.subcommand)
+        return str(self._parser(command).dump(self.config[command], skip_none=False))
+
+
+def _with_checkpoint(command: str, options: list[str]) -> list[str]:
+    """Find the checkpoint that is named, read it, and put what it knows of its making below all that is given.
+
+    Checkpoint < config < flag: so a threshold given by hand always wins, and ``predict`` needs no config.
+    """
+    given = [b for a, b in zip(options, options[1:], strict=False) if a == "--ckpt_path"]
+    given += [word.removeprefix("--ckpt_path=") for word in options if word.startswith("--ckpt_path=")]
+    if command == "fit":
+        if given and given[-1] not in (*_SHORT_NAMES, "null", "hpc", "registry"):
+            read_recipe(Path(given[-1]))
+        return options
+    if not given:
+        raise InputError(f"carcloc {command}: --ckpt_path is missing; without one, untrained weights would be used")
+    path = Path(given[-1])
+    if given[-1] in _SHORT_NAMES:
+        path = root_option(options) / "checkpoints" / f"{given[-1]}.ckpt"
+    recipe = read_recipe(path)
+    return ["--config", json.dumps(recipe.settings), *options, "--ckpt_path", str(path)]
+
+
+def _loggers(command: str, settings: Namespace, root: Path, config: dict[str, Any]) -> list[Logger] | bool:
+    """CSV for every fit; Weights & Biases, offline unless asked, for all that has a dashboard."""
+    loggers: list[Logger] = []
+    if command == "predict" or settings.trainer.fast_dev_run:
+        return False
+    if command == "fit":
+        taken = len(list(root.glob("logs/fit*")))
+        loggers.append(CSVLogger(root, name="logs", version="fit" if not taken else f"fit_{taken + 1}"))
+    if settings.wandb != "off":
+        offline = settings.wandb == "offline"
+        loggers.append(
+            WandbLogger(
+                project=settings.wandb_project,
+                name=root.name,
+                save_dir=root,
+                offline=offline,
+                job_type=command,
+                config=config,
+            )
+        )
+    return loggers
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]

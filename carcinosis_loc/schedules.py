@@ -1,0 +1,39 @@
+"""Learning-rate schedules that know the length of the run: built from ``(optimizer, total_steps)``."""
+
+from typing import cast
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import OneCycleLR
+
+
+class OneCycle(OneCycleLR):
+    """One cycle over the whole run, stepped per batch (Smith and Topin 2018, arXiv 1708.07120).
+
+    The highest learning rate is the optimizer's own, so that it is written once. torch's schedulers that take a
+    length second (``CosineAnnealingLR``, ``PolynomialLR``) can be named in its place.
+
+    Args:
+        optimizer: its ``lr`` becomes the summit of the cycle.
+        total_steps: batches in the run; Lightning's ``estimated_stepping_batches``.
+        pct_start: share of the run in which the rate rises.
+        div_factor: summit over first rate.
+        final_div_factor: first over last rate.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_steps: int,
+        pct_start: float = 0.3,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+    ) -> None:
+        summit = [cast(float, group["lr"]) for group in optimizer.param_groups]
+        super().__init__(
+            optimizer,
+            max_lr=summit,
+            total_steps=total_steps,
+            pct_start=pct_start,
+            div_factor=div_factor,
+            final_div_factor=final_div_factor,
+        )
