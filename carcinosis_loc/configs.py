@@ -1,11 +1,14 @@
 """Where configs are found: a path as given, else the bare name of a shipped one."""
 
 import logging
+from itertools import zip_longest
 from pathlib import Path
 
 from carcinosis_loc.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+CONFIG_FLAGS = ("--config", "-c")
 
 
 def shipped_folder() -> Path:
@@ -37,18 +40,24 @@ def find_config(name: str) -> str:
     raise InputError(f"{name}: no such config file, and none that is shipped ({', '.join(shipped_names())})")
 
 
+def option_values(arguments: list[str], *flags: str) -> list[str]:
+    """The values that a command line gives to any of ``flags``, as ``--flag value`` or ``--flag=value``, in order."""
+    values = []
+    for word, following in zip_longest(arguments, arguments[1:]):
+        name, equals, value = word.partition("=")
+        if word in flags and following is not None:
+            values.append(following)
+        elif name in flags and equals:
+            values.append(value)
+    return values
+
+
 def resolve_configs(arguments: list[str]) -> list[str]:
     """The same command line with every ``--config`` or ``-c`` value resolved by ``find_config``."""
     resolved = list(arguments)
     for i, word in enumerate(arguments):
-        if word in ("--config", "-c") and i + 1 < len(arguments):
+        if word in CONFIG_FLAGS and i + 1 < len(arguments):
             resolved[i + 1] = find_config(arguments[i + 1])
         elif word.startswith("--config="):
             resolved[i] = "--config=" + find_config(word.removeprefix("--config="))
     return resolved
-
-
-def named_configs(arguments: list[str]) -> list[str]:
-    """The values of ``--config`` and ``-c`` in a command line, in order."""
-    following = [b for a, b in zip(arguments, arguments[1:], strict=False) if a in ("--config", "-c")]
-    return following or [a.removeprefix("--config=") for a in arguments if a.startswith("--config=")]

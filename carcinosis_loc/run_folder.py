@@ -3,16 +3,14 @@
 import tempfile
 from pathlib import Path
 
-from carcinosis_loc.configs import named_configs
+from carcinosis_loc.configs import CONFIG_FLAGS, option_values
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import make_folder
 
 
 def root_option(options: list[str]) -> Path:
     """The run folder on the command line, else the one that ``fit`` would choose."""
-    flag = "--trainer.default_root_dir"
-    given = [b for a, b in zip(options, options[1:], strict=False) if a == flag]
-    given += [word.removeprefix(f"{flag}=") for word in options if word.startswith(f"{flag}=")]
+    given = option_values(options, "--trainer.default_root_dir")
     return Path(given[-1]) if given else run_folder("fit", options, None)
 
 
@@ -20,7 +18,7 @@ def run_folder(command: str, options: list[str], ckpt_path: str | None) -> Path:
     """Where a run goes that was not told: beside its checkpoint, else ``runs/`` and the name of its config."""
     if command != "fit" and ckpt_path is not None and Path(ckpt_path).parent.name == "checkpoints":
         return Path(ckpt_path).parent.parent
-    named = [Path(name).stem for name in named_configs(options) if name.endswith((".yaml", ".yml"))]
+    named = [Path(name).stem for name in option_values(options, *CONFIG_FLAGS) if name.endswith((".yaml", ".yml"))]
     return Path("runs") / (named[-1] if named else command)
 
 

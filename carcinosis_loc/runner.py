@@ -21,7 +21,7 @@ from carcinosis_loc.callbacks import (
     Progress,
     ResultFiles,
 )
-from carcinosis_loc.configs import named_configs, resolve_configs
+from carcinosis_loc.configs import CONFIG_FLAGS, option_values, resolve_configs
 from carcinosis_loc.data import PointDataModule
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.module import FALLBACK_THRESHOLD, PointModule
@@ -58,7 +58,11 @@ def run(words: list[str]) -> None:
             args=[command, *options],
         )
     except ArgumentError as error:
-        hint = "" if named_configs(options) or command != "fit" else "; start from a shipped one: --config demo.yaml"
+        hint = (
+            ""
+            if option_values(options, *CONFIG_FLAGS) or command != "fit"
+            else "; start from a shipped one: --config demo.yaml"
+        )
         raise InputError(f"carcloc {command}: {error}{hint}") from error
 
 
@@ -139,8 +143,7 @@ def _with_checkpoint(command: str, options: list[str]) -> list[str]:
 
     Checkpoint < config < flag: so a threshold given by hand always wins, and ``predict`` needs no config.
     """
-    given = [b for a, b in zip(options, options[1:], strict=False) if a == "--ckpt_path"]
-    given += [word.removeprefix("--ckpt_path=") for word in options if word.startswith("--ckpt_path=")]
+    given = option_values(options, "--ckpt_path")
     if command == "fit":
         if given and given[-1] not in (*_SHORT_NAMES, "null", "hpc", "registry"):
             read_recipe(Path(given[-1]))

@@ -1,0 +1,7 @@
+"""Torch's side of the data: from frames to batches."""
+
+import os
+
+# albumentations asks the network for its newest version when it is imported. This line runs before any module of
+# this package can import it: a hospital's machine stays silent.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")

@@ -16,28 +16,33 @@ def unit(size: Size) -> float:
 
 def smooth_noise(rng: np.random.Generator, size: Size, cell_px: float) -> Float32:
     """Normal noise on a grid of ``cell_px``, interpolated: ``size``, about zero mean and unit variance."""
-    cell_px = max(cell_px, 1.0)
-    grid = (int(size[0] / cell_px) + 4, int(size[1] / cell_px) + 4)
-    values = rng.standard_normal(grid, dtype=np.float32)
-    shift = rng.random(2) * cell_px
-    matrix = np.array([[1 / cell_px, 0, 1 + shift[1] / cell_px], [0, 1 / cell_px, 1 + shift[0] / cell_px]])
-    return _resample(values, matrix, size) * np.float32(1.35)
+    return directed_noise(rng, size, (cell_px, cell_px), 0.0)
 
 
 def directed_noise(
     rng: np.random.Generator, size: Size, cell_px: tuple[float, float], angle: float
 ) -> Float32:
-    """Noise stretched along ``angle`` (radians): ``cell_px`` is (along, across)."""
-    height, width = size
-    along, across = cell_px
+    """Noise stretched along ``angle`` (radians): ``cell_px`` is (along, across).
+
+    It is sampled at some pixels a cell and enlarged by cubic interpolation: cheap, and smooth enough to be
+    differentiated.
+    """
+    enlarge = max(1, int(min(cell_px) / 5))
+    small = (size[0] // enlarge + 3, size[1] // enlarge + 3)
+    along, across = (max(cell / enlarge, 1.0) for cell in cell_px)
     cos, sin = np.cos(angle), np.sin(angle)
     rotate = np.array([[cos / along, sin / along], [-sin / across, cos / across]])
-    reach = np.hypot(height, width) / 2
-    grid = (int(2 * reach / across) + 5, int(2 * reach / along) + 5)
+    reach = np.abs(rotate) @ np.array([small[1], small[0]])
+    grid = (int(reach[1]) + 5, int(reach[0]) + 5)
     values = rng.standard_normal(grid, dtype=np.float32)
-    centre = np.array([(grid[1] - 1) / 2, (grid[0] - 1) / 2])
-    offset = centre - rotate @ np.array([(width - 1) / 2, (height - 1) / 2])
-    return _resample(values, np.column_stack([rotate, offset]), size) * np.float32(1.35)
+    centre = np.array([(grid[1] - 1) / 2, (grid[0] - 1) / 2]) + rng.random(2) - 0.5
+    offset = centre - rotate @ np.array([(small[1] - 1) / 2, (small[0] - 1) / 2])
+    matrix = np.column_stack([rotate, offset])
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    field = cv2.warpAffine(values, matrix, small[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+    if enlarge > 1:
+        field = cv2.resize(field, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC)
+    return _float32(field)[enlarge : enlarge + size[0], enlarge : enlarge + size[1]] * np.float32(1.35)
 
 
 def fractal_noise(rng: np.random.Generator, size: Size, cell_px: float, octaves: int = 3) -> Float32:
@@ -72,13 +77,6 @@ def blur(image: Float32, sigma_px: float) -> Float32:
 def mix(image: Float32, colour: Float32, share: Float32) -> None:
     """Blend ``colour`` (3,) or ``(H, W, 3)`` into ``image`` in place; ``share`` is ``(H, W)`` in [0, 1]."""
     image += (colour - image) * share[..., None]
-
-
-def _resample(values: Float32, matrix: np.ndarray, size: Size) -> Float32:
-    """Read ``values`` at ``matrix @ (x, y, 1)`` for each pixel of a frame of ``size``."""
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    warped = cv2.warpAffine(values, matrix, (size[1], size[0]), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
-    return _float32(warped)
 
 
 def _float32(image: object) -> Float32:

@@ -1,0 +1,53 @@
+# Everything goes into .venv/ and runs/; nothing else on the machine is touched.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+
+.PHONY: help install demo test lint types bench docs clean
+
+help:  ## show this help
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+install: $(STAMP)  ## set up .venv/ with the package, all extras, and carcloc in it
+
+# torch first and pinned: an unpinned one would bring CUDA along on machines that have no GPU.
+$(STAMP): pyproject.toml requirements/constraints.txt requirements/openmmlab.txt
+	@echo "Setting up $(VENV)/ (a few minutes the first time)"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --progress-bar on -c requirements/constraints.txt torch
+	$(BIN)/python -m pip install --quiet --progress-bar on -c requirements/constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --progress-bar on --no-deps -r requirements/openmmlab.txt
+	@touch $@
+
+DEMO := runs/demo
+demo: install  ## make data, train, test and predict; all of it under runs/demo/
+	rm -rf $(DEMO)
+	$(BIN)/carcloc synth $(DEMO)/data
+	$(BIN)/carcloc fit --config demo.yaml --trainer.default_root_dir $(DEMO) --data.image_dir $(DEMO)/data/images \
+	    --data.train_json $(DEMO)/data/annotations/train_sparse.json --data.val_json $(DEMO)/data/annotations/val_sparse.json
+	$(BIN)/carcloc test --ckpt_path $(DEMO)/checkpoints/best.ckpt --data.image_dir $(DEMO)/data/images \
+	    --data.test_json $(DEMO)/data/annotations/test_dense.json
+	$(BIN)/carcloc predict --ckpt_path $(DEMO)/checkpoints/best.ckpt --data.image_dir $(DEMO)/data/images \
+	    --data.predict_source $(DEMO)/data/annotations/test_dense.json
+	@$(BIN)/python -m carcinosis_loc.summary $(DEMO)
+
+test: install  ## run the tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+lint: install  ## check the style
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: install  ## check the types
+	$(BIN)/mypy
+
+bench: install  ## time our code against the plain way; writes bench.json
+	$(BIN)/python tests/benchmarks/run.py
+
+docs: install  ## check that links in the docs lead somewhere and that their commands exist
+	$(BIN)/python -m pytest -q tests/test_docs.py
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) runs bench.json .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,0 +1,123 @@
+"""Results on disk and on the screen: ``metrics.json``, ``per_image.csv`` and a table."""
+
+import csv
+import io
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from carcinosis_loc.files import write_json, write_text
+from carcinosis_loc.metrics import per_image
+from carcinosis_loc.module import Detections, PointModule
+from carcinosis_loc.summary import table
+
+Row = dict[str, Any]
+
+
+class ResultFiles(Callback):
+    """After a test: ``metrics.json`` and ``per_image.csv`` in the run's folder, and a table on the screen.
+
+    After ``validate`` the files are ``metrics_validate.json`` and ``per_image_validate.csv``. They are written at the
+    end and whole: a run that breaks leaves none that look complete.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin anew."""
+        self._rows = []
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep a row for each frame."""
+        assert isinstance(pl_module, PointModule)
+        self._rows += _rows(outputs, pl_module)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write everything."""
+        self._write(trainer, pl_module, "")
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin anew."""
+        self._rows = []
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep a row for each frame, where the command is validate."""
+        assert isinstance(pl_module, PointModule)
+        if trainer.state.fn == "validate":
+            self._rows += _rows(outputs, pl_module)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write everything, where the command is validate."""
+        if trainer.state.fn == "validate":
+            self._write(trainer, pl_module, "_validate")
+
+    def _write(self, trainer: Trainer, module: LightningModule, suffix: str) -> None:
+        assert isinstance(module, PointModule)
+        rows = sorted(_from_all_processes(self._rows), key=lambda row: row["image_id"])
+        if not trainer.is_global_zero or trainer.fast_dev_run:
+            return
+        root = Path(trainer.default_root_dir)
+        metrics = _summary(module)
+        write_text(root / f"per_image{suffix}.csv", _as_csv(rows))
+        write_json(root / f"metrics{suffix}.json", metrics, indent=2)
+        print(table(metrics))
+        print(f"metrics: {root / f'metrics{suffix}.json'}\nframes:  {root / f'per_image{suffix}.csv'}")
+
+
+def _rows(found: Detections, module: PointModule) -> list[Row]:
+    return [
+        {
+            "image_id": frame.image_id,
+            "file_name": frame.file_name,
+            "group": frame.group,
+            "exhaustive": bool(frame.exhaustive),
+            **asdict(per_image(peaks, frame, module.match_radius_px, module.threshold)),
+        }
+        for frame, peaks in zip(found.frames, found.peaks, strict=True)
+    ]
+
+
+def _from_all_processes(rows: list[Row]) -> list[Row]:
+    if not (dist.is_available() and dist.is_initialized()):
+        return rows
+    gathered: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(gathered, rows)
+    return [row for share in gathered for row in share]
+
+
+def _summary(module: PointModule) -> dict[str, Any]:
+    """All figures; F1 and its kin are null where no frame is exhaustive, since then nothing can support them."""
+    fixed = dict.fromkeys(("f1", "precision", "recall", "best_f1", "best_threshold", "average_precision"))
+    counts = {"n_images": 0, "n_points": 0}
+    values: dict[str, Any] = {**fixed, **counts, **module.results}
+    values |= {"threshold": module.threshold, "match_radius_px": module.match_radius_px}
+    return {name: int(v) if name.startswith(("n_", "sparse_n_")) and v is not None else v for name, v in values.items()}
+
+
+def _as_csv(rows: list[Row]) -> str:
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()

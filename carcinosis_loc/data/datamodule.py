@@ -1,0 +1,216 @@
+"""The data of a run as Lightning wants them."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from carcinosis_loc.annotations.coco import read_coco
+from carcinosis_loc.data.collate import collate
+from carcinosis_loc.data.dataset import PointDataset, Sample
+from carcinosis_loc.data.sampling import EvaluationBatches, TrainSampler
+from carcinosis_loc.data.splits import groups_of, read_source, read_split, warn_of_shared_groups
+from carcinosis_loc.data.transforms import TrainTransform
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.points import Frame
+
+_NEEDED = {"fit": "train", "validate": "val", "test": "test", "predict": "predict"}
+
+
+class PointDataModule(LightningDataModule):
+    """COCO keypoint files to batches. Paths are asked for by the command that needs them.
+
+    Args:
+        image_dir: folder that the label files' ``file_name`` is relative to; it may be a link.
+        train_json: COCO keypoint file to train on.
+        val_json: COCO keypoint file for validation; ``fit`` does without.
+        test_json: COCO keypoint file for the test.
+        predict_source: an image, a folder, or a COCO file whose images are meant.
+        image_size: ``(height, width)`` that frames are letterboxed to, network pixels; null keeps the native size.
+        batch_size: frames of a batch and process.
+        num_workers: data-loading processes; 0 loads in the main process.
+        category: name (or id) of the category whose points count; needed where a file has several.
+        exhaustive_splits: splits (of train, val, test) whose frames count as exhaustively labelled unless they say
+            otherwise themselves.
+        allow_symlinks: let links inside the image folder lead out of it.
+        train_transform: augmentation; null is ``TrainTransform`` with its defaults.
+        samples_per_epoch: training samples of an epoch over all processes; null means each frame once.
+        cache_mb: memory for decoded frames, megabytes for each process that loads data.
+        seed: base of shuffling and augmentation.
+    """
+
+    def __init__(
+        self,
+        image_dir: str | None = None,
+        train_json: str | None = None,
+        val_json: str | None = None,
+        test_json: str | None = None,
+        predict_source: str | None = None,
+        image_size: tuple[int, int] | None = None,
+        batch_size: int = 8,
+        num_workers: int = 2,
+        category: str | None = None,
+        exhaustive_splits: Sequence[str] = ("test",),
+        allow_symlinks: bool = False,
+        train_transform: TrainTransform | None = None,
+        samples_per_epoch: int | None = None,
+        cache_mb: float = 1024,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.image_dir = image_dir
+        self.train_json = train_json
+        self.val_json = val_json
+        self.test_json = test_json
+        self.predict_source = predict_source
+        self.image_size = None if image_size is None else (image_size[0], image_size[1])
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.category = category
+        self.exhaustive_splits = tuple(exhaustive_splits)
+        self.allow_symlinks = allow_symlinks
+        self.train_transform = train_transform
+        self.samples_per_epoch = samples_per_epoch
+        self.cache_mb = cache_mb
+        self.seed = seed
+        self.frames: dict[str, list[Frame]] = {}
+
+    def check(self, subcommand: str) -> None:
+        """Read and validate all that ``subcommand`` needs; ``setup`` then uses the result.
+
+        Args:
+            subcommand: "fit", "validate", "test" or "predict".
+
+        Raises:
+            InputError: an argument is missing or wrong, or so is a file, an annotation or an image's header.
+        """
+        self._check_numbers()
+        needed = [_NEEDED[subcommand]]
+        if subcommand == "fit" and self.val_json is not None:
+            needed.append("val")
+        for split in needed:
+            if split not in self.frames:
+                self.frames[split] = self._read(split)
+        if subcommand == "fit":
+            self._check_train_sizes()
+        self._warn_of_shared_groups(needed)
+
+    def setup(self, stage: str) -> None:
+        """Read what ``check`` has not read yet; Lightning calls this."""
+        if _NEEDED[stage] not in self.frames:
+            self.check(stage)
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Augmented samples, shuffled. A last batch that is not full is dropped, unless it is the only one."""
+        frames = self.frames["train"]
+        sampler = TrainSampler([frame.image_id for frame in frames], self.seed, self.samples_per_epoch, *self._rank())
+        dataset = self._dataset("train", self._transform())
+        return self._loader(
+            dataset, batch_size=self.batch_size, sampler=sampler, drop_last=len(sampler) >= self.batch_size
+        )
+
+    def val_dataloader(self) -> DataLoader[Sample] | list[Any]:
+        """Each validation frame once; nothing where there is no ``val_json``."""
+        return self._evaluation_loader("val") if "val" in self.frames else []
+
+    def test_dataloader(self) -> DataLoader[Sample]:
+        """Each test frame once."""
+        return self._evaluation_loader("test")
+
+    def predict_dataloader(self) -> DataLoader[Sample]:
+        """Each frame of ``predict_source`` once."""
+        # Lightning fears that a batch sampler it does not know may drop frames; EvaluationBatches drops none.
+        warnings.filterwarnings("ignore", "You are using a custom batch sampler")
+        return self._evaluation_loader("predict")
+
+    def _check_numbers(self) -> None:
+        least = {"batch_size": 1, "num_workers": 0, "cache_mb": 0}
+        if self.samples_per_epoch is not None:
+            least["samples_per_epoch"] = 1
+        for name, minimum in least.items():
+            if getattr(self, name) < minimum:
+                raise InputError(f"--data.{name} must be at least {minimum}, not {getattr(self, name)}")
+        if self.image_size is not None and min(self.image_size) < 1:
+            raise InputError(f"--data.image_size must be [height, width] in pixels, not {list(self.image_size)}")
+        unknown = sorted(set(self.exhaustive_splits) - {"train", "val", "test"})
+        if unknown:
+            raise InputError(f"--data.exhaustive_splits may hold train, val and test, not {', '.join(unknown)}")
+
+    def _read(self, split: str) -> list[Frame]:
+        if split == "predict":
+            source = self._required("predict_source")
+            return read_source(source, self.image_dir, allow_symlinks=self.allow_symlinks)
+        json_path, image_dir = self._required(f"{split}_json"), self._required("image_dir")
+        return read_split(
+            split,
+            json_path,
+            image_dir,
+            category=self.category,
+            allow_symlinks=self.allow_symlinks,
+            exhaustive=split in self.exhaustive_splits,
+        )
+
+    def _required(self, name: str) -> str:
+        value: str | None = getattr(self, name)
+        if value is None:
+            raise InputError(f"--data.{name} is not given, and this command needs it")
+        return value
+
+    def _transform(self) -> TrainTransform:
+        return self.train_transform or TrainTransform()
+
+    def _check_train_sizes(self) -> None:
+        sizes = sorted({frame.size for frame in self.frames["train"]})
+        if self.image_size is None and self._transform().crop_size_px is None and len(sizes) > 1:
+            raise InputError(
+                f"{self.train_json}: images differ in size ({sizes[0][1]} x {sizes[0][0]} to {sizes[-1][1]} x "
+                f"{sizes[-1][0]}); set --data.image_size, or crop_size_px of data.train_transform"
+            )
+
+    def _warn_of_shared_groups(self, needed: Sequence[str]) -> None:
+        """Compare with the other splits too: a run that trains should know what it will be tested on."""
+        groups = {split: groups_of(self.frames[split]) for split in needed}
+        if not any(groups.values()):
+            return
+        for split in ("train", "val", "test"):
+            json_path = getattr(self, f"{split}_json")
+            if split in groups or json_path is None or not Path(json_path).is_file():
+                continue
+            try:
+                frames = read_coco(json_path, self.image_dir or "", with_labels=False, check_images=False)
+            except InputError:
+                continue  # this command does not need the file; the one that does will say what is wrong
+            groups[split] = groups_of(frames)
+        warn_of_shared_groups(groups)
+
+    def _dataset(self, split: str, transform: TrainTransform | None) -> PointDataset:
+        return PointDataset(self.frames[split], transform, self.image_size, self.cache_mb)
+
+    def _evaluation_loader(self, split: str) -> DataLoader[Sample]:
+        dataset = self._dataset(split, None)
+        sizes = [dataset.network_size(index) for index in range(len(dataset))]
+        return self._loader(dataset, batch_sampler=EvaluationBatches(sizes, self.batch_size, *self._rank()))
+
+    def _loader(self, dataset: PointDataset, **how: Any) -> DataLoader[Sample]:
+        return DataLoader(
+            dataset,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            collate_fn=collate,
+            worker_init_fn=_start_worker,
+            **how,
+        )
+
+    def _rank(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+
+def _start_worker(worker_id: int) -> None:
+    """Workers are many: each does with one thread."""
+    cv2.setNumThreads(0)

@@ -1,0 +1,110 @@
+"""The frames of a split: read, settled as sparse or exhaustive, and summed up in one line."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+from carcinosis_loc.annotations.coco import read_coco
+from carcinosis_loc.annotations.images import image_size, list_images
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.points import Frame
+
+_log = logging.getLogger(__name__)
+
+_FEW_POINTS = 10  # dense frames seldom all hold so few; capped labels always do
+
+
+def read_split(
+    split: str,
+    json_path: str | Path,
+    image_dir: str | Path,
+    *,
+    category: str | None,
+    allow_symlinks: bool,
+    exhaustive: bool,
+) -> list[Frame]:
+    """Frames of a label file; ``exhaustive`` settles those that do not say it themselves.
+
+    Raises:
+        InputError: as ``read_coco``; or there is no image, or (``split`` is "train") not one labelled point.
+    """
+    frames = read_coco(json_path, image_dir, category=category, allow_symlinks=allow_symlinks)
+    if not frames:
+        raise InputError(f'{json_path}: the {split} set is empty: "images" holds none')
+    if split == "train" and not any(len(frame.points) for frame in frames):
+        raise InputError(f"{json_path}: the training set is empty: none of its images has a labelled point")
+    _report(split, frames, assumed_exhaustive=exhaustive)
+    return [frame if frame.exhaustive is not None else replace(frame, exhaustive=exhaustive) for frame in frames]
+
+
+def read_source(source: str | Path, image_dir: str | Path | None, *, allow_symlinks: bool) -> list[Frame]:
+    """Frames without labels: of an image, of a folder and its folders, or of a COCO image list (``.json``).
+
+    Images that no label file lists get the ids 1, 2, … in the order of their paths.
+
+    Raises:
+        InputError: nothing found, an unreadable image, or an image list without ``image_dir``.
+    """
+    source = Path(source)
+    if source.suffix.lower() == ".json" and not source.is_dir():
+        if image_dir is None:
+            raise InputError(f"{source}: names images by file_name; give their folder with --data.image_dir")
+        frames = read_coco(source, image_dir, allow_symlinks=allow_symlinks, with_labels=False)
+    else:
+        folder = source if source.is_dir() else source.parent
+        frames = [
+            Frame(number, path.relative_to(folder).as_posix(), path, image_size(path))
+            for number, path in enumerate(list_images(source, allow_symlinks=allow_symlinks), 1)
+        ]
+    if not frames:
+        raise InputError(f'{source}: there is nothing to predict on: "images" holds none')
+    _log.info("predict: %d images", len(frames))
+    return [replace(frame, exhaustive=False) for frame in frames]
+
+
+def warn_of_shared_groups(groups: Mapping[str, Iterable[str]]) -> None:
+    """Warn of every pair of splits that have a group (patient, slide, video) in common, and name it."""
+    for (one, of_one), (other, of_other) in combinations(groups.items(), 2):
+        shared = sorted(set(of_one) & set(of_other))
+        if shared:
+            listed = ", ".join(shared[:10]) + (", …" if len(shared) > 10 else "")
+            _log.warning(
+                "%s and %s share %d groups: %s; figures on %s will look better than they are",
+                one,
+                other,
+                len(shared),
+                listed,
+                other,
+            )
+
+
+def groups_of(frames: Iterable[Frame]) -> set[str]:
+    """The groups that frames say they belong to."""
+    return {frame.group for frame in frames if frame.group is not None}
+
+
+def _report(split: str, frames: list[Frame], *, assumed_exhaustive: bool) -> None:
+    points = sum(len(frame.points) for frame in frames)
+    silent = sum(frame.exhaustive is None for frame in frames)
+    exhaustive = sum(frame.exhaustive is True for frame in frames) + silent * assumed_exhaustive
+    _log.info(
+        "%s: %d images, %d points (%.1f a frame); %d frames count as exhaustively labelled, %d as sparsely (%s)",
+        split,
+        len(frames),
+        points,
+        points / len(frames),
+        exhaustive,
+        len(frames) - exhaustive,
+        f"{silent} of them by data.exhaustive_splits" if silent else "all by the label file",
+    )
+    most = max(len(frame.points) for frame in frames)
+    if assumed_exhaustive and silent and most <= _FEW_POINTS:
+        _log.warning(
+            "%s: frames count as exhaustively labelled, though none holds more than %d points; if the labels were "
+            'capped, precision and F1 will be too low: set "exhaustive": false in the label file or change '
+            "data.exhaustive_splits",
+            split,
+            most,
+        )

@@ -1,0 +1,98 @@
+"""From Python: a checkpoint in, an object out that maps an image to points."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jsonargparse import ArgumentParser
+from torch import Tensor
+
+from carcinosis_loc.annotations.images import read_image
+from carcinosis_loc.data.dataset import letterboxed
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.heatmap import PeakDecoder, cells_of
+from carcinosis_loc.models import HeatmapNet, read_checkpoint
+from carcinosis_loc.module import FALLBACK_THRESHOLD
+from carcinosis_loc.points import Peaks, Size
+from carcinosis_loc.recipe import build_net, read_recipe
+
+Image = npt.NDArray[np.uint8]
+
+
+class Localizer:
+    """A trained network with its preprocessing, decoder and threshold.
+
+    Attributes:
+        net: the network, in evaluation mode.
+        decoder: logits to peaks.
+        image_size: frames are letterboxed to this; None keeps their size.
+        threshold: the score from which a peak counts; change it at will.
+    """
+
+    def __init__(self, net: HeatmapNet, decoder: PeakDecoder, image_size: Size | None, threshold: float) -> None:
+        self.net = net.eval()
+        self.decoder = decoder
+        self.image_size = image_size
+        self.threshold = threshold
+
+    def __call__(self, image: Image | str | Path, threshold: float | None = None) -> Peaks:
+        """Find the points of an image.
+
+        Args:
+            image: ``(H, W, 3)``, uint8, RGB; or a path.
+            threshold: instead of the object's own.
+
+        Returns:
+            ``xy`` in pixels of the image and ``scores`` (probabilities), best first.
+
+        Raises:
+            InputError: an image that cannot be read; an array of another shape or type.
+        """
+        pixels = read_image(Path(image)) if isinstance(image, str | Path) else _checked(image)
+        canvas, valid, box = letterboxed(pixels, self.image_size)
+        with torch.inference_mode():
+            logits = self.net(self._batch(canvas.transpose(2, 0, 1)))
+            cells = cells_of(self._batch(valid[None]), self.net.stride)
+            (peaks,) = self.decoder(logits, self.net.stride, cells)
+        found = Peaks(box.to_image(peaks.xy), peaks.scores)
+        return found.above(self.threshold if threshold is None else threshold)
+
+    def _batch(self, array: npt.NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array))[None].to(self.net.mean.device)
+
+
+def load(checkpoint: str | Path, device: str | torch.device = "cpu") -> Localizer:
+    """Load a checkpoint of carcloc for prediction; nothing but the file is needed.
+
+    Example:
+        >>> import carcinosis_loc
+        >>> find = carcinosis_loc.load("runs/demo/checkpoints/best.ckpt")  # doctest: +SKIP
+        >>> peaks = find("frame.png")  # doctest: +SKIP
+
+    Raises:
+        InputError: the file is no checkpoint of carcloc, or is damaged.
+    """
+    path = Path(checkpoint)
+    content = read_checkpoint(path)
+    recipe = read_recipe(path, content)
+    net = build_net(recipe.settings)
+    weights = {k.removeprefix("net."): v for k, v in content["state_dict"].items() if k.startswith("net.")}
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(f"{path}: its weights do not fit the network that it describes ({error})") from error
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(PeakDecoder, "decoder")
+    settings = parser.parse_object({"decoder": recipe.settings["model"]["decoder"]})
+    decoder: PeakDecoder = parser.instantiate_classes(settings).decoder
+    threshold = next((t for t in (decoder.threshold, recipe.threshold) if t is not None), FALLBACK_THRESHOLD)
+    size = recipe.settings["data"].get("image_size")
+    return Localizer(net.to(device), decoder, tuple(size) if size else None, threshold)
+
+
+def _checked(image: Image) -> Image:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise InputError(f"an image must be (H, W, 3), uint8, RGB; got shape {image.shape}, {image.dtype}")
+    return image

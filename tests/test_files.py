@@ -1,0 +1,59 @@
+"""Files are written whole or not at all; errors are one line."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.files import atomic_path, make_folder, write_json, write_text
+
+
+def test_a_file_is_written_and_its_folder_made(tmp_path):
+    write_text(tmp_path / "a" / "b.txt", "hello")
+    assert (tmp_path / "a" / "b.txt").read_text() == "hello"
+    assert os.listdir(tmp_path / "a") == ["b.txt"]
+
+
+def test_a_failure_leaves_what_was_there(tmp_path):
+    target = tmp_path / "x.txt"
+    write_text(target, "old")
+    with pytest.raises(RuntimeError), atomic_path(target) as temporary:  # noqa: PT012
+        temporary.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["x.txt"]
+
+
+def test_nan_is_no_json(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "x.json", {"f1": float("nan")})
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file"):
+        make_folder(tmp_path / "file" / "folder")
+
+
+def test_a_full_disk_leaves_nothing(tmp_path):
+    """A limit on file size stands in for the disk: the write fails half-way, in a process of its own."""
+    code = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "from carcinosis_loc.files import write_text\n"
+        "try:\n    write_text(sys.argv[1], 'x' * 5000)\nexcept OSError as error:\n    print(error.errno)"
+    )
+    out = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x")], capture_output=True, text=True, check=True)
+    assert int(out.stdout) > 0
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_input_error_is_one_line_and_sheds_a_workers_traceback():
+    assert str(InputError("a\n b\n")) == "a b"
+    wrapped = (
+        "Caught InputError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n  File ...\n"
+    )
+    assert str(InputError(wrapped + "carcinosis_loc.errors.InputError: x.png: is truncated")) == "x.png: is truncated"
