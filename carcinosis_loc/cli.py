@@ -28,6 +28,19 @@ on data
 carcloc COMMAND --help tells more. Shipped configs: {configs}
 """
 
+# Warnings of libraries that are wrong here or about the libraries themselves; all others are shown.
+_NOISE = (
+    r".*LeafSpec.* is deprecated",  # Lightning with torch's newest trees
+    r".*torch\.jit\..* is deprecated",  # mmengine
+    r".*was called before the ``update`` method",  # no frame of that kind is counted as zero frames
+    r".*does not have many workers",  # on small frames more workers cost more than they give
+    r".*number of training batches .* is smaller than the logging interval",
+    r".*Checkpoint directory .* exists and is not empty",  # we refuse to overwrite, and resuming is meant to
+    r".*You are using a custom batch sampler",  # EvaluationBatches drops no frame
+    r".*when using `ckpt_path`, callbacks used to create the checkpoint",  # evaluation needs none of them
+    r".*Trying to infer the `batch_size`",
+)
+
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -41,7 +54,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0, 2 for bad input (one line on stderr), 1 for other failures."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    _be_quiet_and_orderly()
+    be_quiet_and_orderly()
     try:
         _dispatch(words)
     except InputError as error:
@@ -111,7 +124,7 @@ class _Line(logging.Formatter):
         return text if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {text}"
 
 
-def _be_quiet_and_orderly() -> None:
+def be_quiet_and_orderly() -> None:
     """Progress and warnings go to stdout, so that stderr holds the one line that says why a command failed.
 
     A hospital's machine stays silent: nothing here asks a server for anything.
@@ -126,6 +139,8 @@ def _be_quiet_and_orderly() -> None:
         root.addHandler(handler)
     logging.getLogger("carcinosis_loc").setLevel(logging.INFO)
     logging.captureWarnings(True)
+    for pattern in _NOISE:
+        warnings.filterwarnings("ignore", pattern)
     warnings.formatwarning = lambda message, *_args, **_kwargs: str(message)
 
 

@@ -10,12 +10,13 @@ from jsonargparse import ArgumentParser
 from torch import Tensor
 
 from carcinosis_loc.annotations.images import read_image
-from carcinosis_loc.data.dataset import letterboxed
+from carcinosis_loc.data.coverage import VALID, coverage_map
+from carcinosis_loc.data.dataset import letterbox_image
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.heatmap import PeakDecoder, cells_of
 from carcinosis_loc.models import HeatmapNet, read_checkpoint
 from carcinosis_loc.module import FALLBACK_THRESHOLD
-from carcinosis_loc.points import Peaks, Size
+from carcinosis_loc.points import Letterbox, Peaks, Size
 from carcinosis_loc.recipe import build_net, read_recipe
 
 Image = npt.NDArray[np.uint8]
@@ -51,7 +52,8 @@ class Localizer:
             InputError: an image that cannot be read; an array of another shape or type.
         """
         pixels = read_image(Path(image)) if isinstance(image, str | Path) else _checked(image)
-        canvas, valid, box = letterboxed(pixels, self.image_size)
+        box = Letterbox.fit((pixels.shape[0], pixels.shape[1]), self.image_size)
+        canvas, valid = letterbox_image(pixels, box), coverage_map(box) == VALID
         with torch.inference_mode():
             logits = self.net(self._batch(canvas.transpose(2, 0, 1)))
             cells = cells_of(self._batch(valid[None]), self.net.stride)

@@ -111,8 +111,7 @@ class PointModule(LightningModule):
         self.peaks_per_frame.update(torch.tensor([float(len(peaks.above(self.threshold))) for peaks in found.peaks]))
         for metric, wanted in ((self.point_f1, True), (self.sparse, False)):
             chosen = [i for i, exhaustive in enumerate(batch.exhaustive.tolist()) if exhaustive is wanted]
-            if chosen:
-                metric.update([found.peaks[i] for i in chosen], [found.frames[i] for i in chosen])
+            metric.update([found.peaks[i] for i in chosen], [found.frames[i] for i in chosen])
         return found
 
     def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
@@ -146,7 +145,7 @@ class PointModule(LightningModule):
         """Empty the metrics."""
         self._begin()
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> Detections:
+    def validation_step(self, batch: Batch, batch_idx: int) -> Detections:  # type: ignore[override]
         """Count a batch; callbacks get the peaks."""
         return self._evaluate(batch)
 
@@ -158,7 +157,7 @@ class PointModule(LightningModule):
         """Empty the metrics."""
         self._begin()
 
-    def test_step(self, batch: Batch, batch_idx: int) -> Detections:
+    def test_step(self, batch: Batch, batch_idx: int) -> Detections:  # type: ignore[override]
         """Count a batch; callbacks get the peaks."""
         return self._evaluate(batch)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse import ArgumentError, Namespace
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from carcinosis_loc.callbacks import (
     AtomicCheckpointIO,
@@ -31,6 +31,13 @@ from carcinosis_loc.run_folder import check_folder, root_option, run_folder
 logger = logging.getLogger(__name__)
 
 COMMANDS = ("fit", "validate", "test", "predict")
+# Our samplers shard by themselves, and evaluate each frame exactly once.
+TRAINER_DEFAULTS = {
+    "use_distributed_sampler": False,
+    "num_sanity_val_steps": 0,
+    "log_every_n_steps": 10,
+    "enable_model_summary": False,
+}
 _SHORT_NAMES = ("best", "last")
 
 
@@ -53,7 +60,7 @@ def run(words: list[str]) -> None:
             save_config_callback=None,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            trainer_defaults={"use_distributed_sampler": False, "num_sanity_val_steps": 0},
+            trainer_defaults=TRAINER_DEFAULTS,
             parser_kwargs={"exit_on_error": False, **{name: {"exit_on_error": False} for name in COMMANDS}},
             args=[command, *options],
         )
@@ -104,9 +111,8 @@ class RunCLI(LightningCLI):
         check_folder(root, fresh=command == "fit" and settings.ckpt_path is None)
         self._dump_config()
         self.model.recipe = make_recipe(self.config_dump)
-        callbacks: list[Callback] = [ConfigFile(self._config_text(), command), ResultFiles()]
-        if settings.trainer.enable_progress_bar is not False:
-            callbacks.append(Progress())
+        progress = [] if settings.trainer.enable_progress_bar is False else [Progress()]
+        callbacks: list[Callback] = [*progress, ConfigFile(self._config_text(), command), ResultFiles()]
         if command == "fit" and settings.trainer.enable_checkpointing is not False:
             callbacks += [BestCheckpoint(root / "checkpoints"), LastCheckpoint(root / "checkpoints")]
         trainer_settings = self.config_init[command].trainer
@@ -122,6 +128,14 @@ class RunCLI(LightningCLI):
 
     before_validate = before_test
     before_predict = before_test
+
+    def test(self, **options: Any) -> None:
+        """Test without Lightning's own table; ``ResultFiles`` prints ours."""
+        self.trainer.test(**options | {"verbose": False})
+
+    def validate(self, **options: Any) -> None:
+        """Validate without Lightning's own table."""
+        self.trainer.validate(**options | {"verbose": False})
 
     def _restore_threshold(self) -> None:
         path = self.config[str(self.subcommand)].ckpt_path

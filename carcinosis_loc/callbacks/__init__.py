@@ -1,0 +1,19 @@
+"""What is not the model: checkpoints, configuration, progress, results, pictures, predictions."""
+
+from carcinosis_loc.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint
+from carcinosis_loc.callbacks.configuration import ConfigFile
+from carcinosis_loc.callbacks.pictures import Pictures
+from carcinosis_loc.callbacks.predictions import PredictionFiles
+from carcinosis_loc.callbacks.progress import Progress
+from carcinosis_loc.callbacks.results import ResultFiles
+
+__all__ = [
+    "AtomicCheckpointIO",
+    "BestCheckpoint",
+    "ConfigFile",
+    "LastCheckpoint",
+    "Pictures",
+    "PredictionFiles",
+    "Progress",
+    "ResultFiles",
+]

@@ -40,7 +40,7 @@ class BestCheckpoint(ModelCheckpoint):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Without any validation the last epoch is the best that is known."""
         super().on_train_end(trainer, pl_module)
-        if not self.best_model_path and not trainer.fast_dev_run:
+        if not self.best_model_path and not getattr(trainer, "fast_dev_run", False):
             trainer.save_checkpoint(Path(str(self.dirpath)) / "best.ckpt")
 
 

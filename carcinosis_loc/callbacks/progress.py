@@ -43,6 +43,8 @@ class Progress(ProgressBar):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar over all epochs."""
         steps = trainer.estimated_stepping_batches
+        parameters = sum(p.numel() for p in pl_module.parameters() if p.requires_grad)
+        self.print(f"fit: {parameters:,} parameters, {steps} steps, on {pl_module.device}")
         self._open("fit", int(steps) if steps != float("inf") else 0, trainer.global_step)
 
     def on_train_batch_end(
@@ -59,7 +61,7 @@ class Progress(ProgressBar):
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Within fit the bar goes on; the command validate has its own."""
         if trainer.state.fn == "validate":
-            self._open("validate", int(self.total_val_batches_current_dataloader))
+            self._open("validate", _total(trainer.num_val_batches))
 
     def on_validation_batch_end(
         self,
@@ -81,7 +83,7 @@ class Progress(ProgressBar):
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar."""
-        self._open("test", int(self.total_test_batches_current_dataloader))
+        self._open("test", _total(trainer.num_test_batches))
 
     def on_test_batch_end(
         self,
@@ -101,7 +103,7 @@ class Progress(ProgressBar):
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar."""
-        self._open("predict", int(self.total_predict_batches_current_dataloader))
+        self._open("predict", _total(trainer.num_predict_batches))
 
     def on_predict_batch_end(
         self,
@@ -160,6 +162,12 @@ class Progress(ProgressBar):
     def _values(trainer: Trainer) -> str:
         known = {short: trainer.callback_metrics.get(name) for name, short in _SHOWN.items()}
         return ", ".join(f"{short} {float(value):.3g}" for short, value in known.items() if value is not None)
+
+
+def _total(batches: Any) -> int:
+    """Lightning gives a number for each loader, or infinity where it cannot tell: then 0."""
+    each = batches if isinstance(batches, list) else [batches]
+    return int(sum(each)) if sum(each) != float("inf") else 0
 
 
 def _clock(seconds: float) -> str:

@@ -74,7 +74,7 @@ class ResultFiles(Callback):
     def _write(self, trainer: Trainer, module: LightningModule, suffix: str) -> None:
         assert isinstance(module, PointModule)
         rows = sorted(_from_all_processes(self._rows), key=lambda row: row["image_id"])
-        if not trainer.is_global_zero or trainer.fast_dev_run:
+        if not trainer.is_global_zero:
             return
         root = Path(trainer.default_root_dir)
         metrics = _summary(module)
@@ -85,16 +85,14 @@ class ResultFiles(Callback):
 
 
 def _rows(found: Detections, module: PointModule) -> list[Row]:
-    return [
-        {
-            "image_id": frame.image_id,
-            "file_name": frame.file_name,
-            "group": frame.group,
-            "exhaustive": bool(frame.exhaustive),
-            **asdict(per_image(peaks, frame, module.match_radius_px, module.threshold)),
-        }
-        for frame, peaks in zip(found.frames, found.peaks, strict=True)
-    ]
+    rows = []
+    for frame, peaks in zip(found.frames, found.peaks, strict=True):
+        names = {"image_id": frame.image_id, "file_name": frame.file_name, "group": frame.group}
+        figures = asdict(per_image(peaks, frame, module.match_radius_px, module.threshold))
+        if not frame.exhaustive:  # a peak without a label may have found an object that nobody labelled
+            figures |= dict.fromkeys(("fp", "f1", "precision"))
+        rows.append(names | {"exhaustive": bool(frame.exhaustive)} | figures)
+    return rows
 
 
 def _from_all_processes(rows: list[Row]) -> list[Row]:

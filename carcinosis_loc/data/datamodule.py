@@ -40,7 +40,7 @@ class PointDataModule(LightningDataModule):
         allow_symlinks: let links inside the image folder lead out of it.
         train_transform: augmentation; null is ``TrainTransform`` with its defaults.
         samples_per_epoch: training samples of an epoch over all processes; null means each frame once.
-        cache_mb: memory for decoded frames, megabytes for each process that loads data.
+        cache_mb: memory for decoded frames, megabytes for each split and each process that loads it.
         seed: base of shuffling and augmentation.
     """
 
@@ -116,7 +116,10 @@ class PointDataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Sample] | list[Any]:
         """Each validation frame once; nothing where there is no ``val_json``."""
-        return self._evaluation_loader("val") if "val" in self.frames else []
+        if "val" in self.frames:
+            return self._evaluation_loader("val")
+        warnings.filterwarnings("ignore", "Total length of `list` across ranks is zero")
+        return []
 
     def test_dataloader(self) -> DataLoader[Sample]:
         """Each test frame once."""
@@ -182,7 +185,7 @@ class PointDataModule(LightningDataModule):
             if split in groups or json_path is None or not Path(json_path).is_file():
                 continue
             try:
-                frames = read_coco(json_path, self.image_dir or "", with_labels=False, check_images=False)
+                frames = read_coco(json_path, "", allow_symlinks=True, with_labels=False, check_images=False)
             except InputError:
                 continue  # this command does not need the file; the one that does will say what is wrong
             groups[split] = groups_of(frames)

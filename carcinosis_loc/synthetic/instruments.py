@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from carcinosis_loc.points import Float32
-from carcinosis_loc.synthetic.fields import blur, smoothstep, unit
+from carcinosis_loc.synthetic.fields import blur, offsets, smoothstep, unit
 from carcinosis_loc.synthetic.looks import Look
 from carcinosis_loc.synthetic.scene import Scene
 
@@ -17,7 +17,7 @@ class Overlay:
     """What stands between the lens and the tissue.
 
     Attributes:
-        colour: ``(H, W, 3)``, RGB, linear light.
+        colour: ``(3, H, W)``, RGB, linear light.
         cover: ``(H, W)``, 0 to 1.
     """
 
@@ -29,7 +29,7 @@ def draw_instruments(rng: np.random.Generator, look: Look, scene: Scene) -> Over
     """None, one or two instruments; their shadow falls on the scene, and no nodule hides below them."""
     if rng.random() >= look.instruments:
         return None
-    overlay = Overlay(np.zeros((*scene.size, 3), np.float32), np.zeros(scene.size, np.float32))
+    overlay = Overlay(np.zeros((3, *scene.size), np.float32), np.zeros(scene.size, np.float32))
     for _ in range(1 + int(rng.random() < 0.3)):
         _draw_one(rng, look, scene, overlay)
     _cast_shadow(scene, overlay.cover)
@@ -45,10 +45,9 @@ def _draw_one(rng: np.random.Generator, look: Look, scene: Scene, overlay: Overl
     entry = centre + outward * centre / np.abs(outward).max()
     tip = centre + rng.uniform(-0.25, 0.25, 2) * np.array([width, height]) + outward * rng.uniform(0.0, 0.3) * short
     axis = (tip - entry) / np.hypot(*(tip - entry))
-    x = np.arange(width, dtype=np.float32) - np.float32(tip[0])
-    y = np.arange(height, dtype=np.float32) - np.float32(tip[1])
-    along = np.float32(axis[0]) * x[None, :] + np.float32(axis[1]) * y[:, None]  # 0 at the tip, negative on the shaft
-    across = np.float32(-axis[1]) * x[None, :] + np.float32(axis[0]) * y[:, None]
+    x, y = offsets(scene.size, (float(tip[0]), float(tip[1])))
+    along = np.float32(axis[0]) * x + np.float32(axis[1]) * y  # 0 at the tip, negative on the shaft
+    across = np.float32(-axis[1]) * x + np.float32(axis[0]) * y
 
     half = float(rng.uniform(0.04, 0.06)) * short
     insulated = rng.random() < 0.45
@@ -64,14 +63,22 @@ def _draw_one(rng: np.random.Generator, look: Look, scene: Scene, overlay: Overl
     on_jaw = smoothstep(-jaws - 1, -jaws + 1, along)
     opening = float(rng.choice([0.0, rng.uniform(0.15, 0.45)]))
     for sign in (-1.0, 1.0):
-        bow = np.float32(sign) * (np.float32(0.3 * half) + t * np.float32(opening * jaws) * (np.float32(1.5) - t * np.float32(0.5)))
+        bow = np.float32(sign) * (
+            np.float32(0.3 * half) + t * np.float32(opening * jaws) * (np.float32(1.5) - t * np.float32(0.5))
+        )
         taper = np.float32(0.45 * half) * np.sqrt(np.clip(1.02 - t**4, 0, 1)) * (1 - np.float32(0.45) * t)
         reach = smoothstep(1, -1, along)
         _lay_rod(scene, overlay, across - bow, taper, on_jaw * reach, np.float32(0.38), 1.4)
 
 
 def _lay_rod(
-    scene: Scene, overlay: Overlay, across: Float32, half: Float32, extent: Float32, base: np.float32, glint: float
+    scene: Scene,
+    overlay: Overlay,
+    across: Float32,
+    half: Float32,
+    extent: Float32,
+    base: np.float32,
+    glint: float,
 ) -> None:
     """A rod of metal, lit from the lens: bright along the middle, dark at the sides."""
     v = across / np.maximum(half, 1e-3)
@@ -84,10 +91,8 @@ def _lay_rod(
     # metal mirrors the tissue around it, most at its sides
     warm = np.float32(0.10) * (1 - facing)
     lit = np.clip(scene.light, 0.35, 1.3)
-    colour = (shade * lit)[..., None] * np.array([1.0, 0.98, 0.98], np.float32)
-    colour[..., 0] += warm * lit
-    colour[..., 1] += np.float32(0.35) * warm * lit
-    overlay.colour += (colour - overlay.colour) * cover[..., None]
+    for channel, tint in zip(overlay.colour, (1.0, 0.35, 0.25), strict=True):
+        channel += ((shade + np.float32(tint) * warm) * lit - channel) * cover
     overlay.cover += (1 - overlay.cover) * cover
 
 

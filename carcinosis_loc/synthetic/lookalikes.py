@@ -3,7 +3,7 @@
 import numpy as np
 
 from carcinosis_loc.points import Float32
-from carcinosis_loc.synthetic.fields import smoothstep, unit
+from carcinosis_loc.synthetic.fields import mix, smoothstep, unit
 from carcinosis_loc.synthetic.looks import Look
 from carcinosis_loc.synthetic.placement import Sites
 from carcinosis_loc.synthetic.scene import Scene, linear
@@ -44,7 +44,7 @@ def _lobule(
 ) -> None:
     """A lone lobule of fat: yellow where a nodule is white."""
     cover = smoothstep(1.15, 0.75, rho) * np.float32(0.9)
-    scene.albedo[at] += (look.fat_tone - scene.albedo[at]) * cover[..., None]
+    mix(scene.albedo[:, at[0], at[1]], look.fat_tone, cover)
     scene.height[at] += np.sqrt(np.clip(1 - rho * rho, 0, 1)) * np.float32(0.5 * radius)
 
 
@@ -53,7 +53,7 @@ def _knot(
 ) -> None:
     """A dilated knot of vessels or a petechia: red."""
     cover = smoothstep(1.3, 0.5, rho) * np.float32(rng.uniform(0.5, 0.85))
-    scene.albedo[at] += (_KNOT - scene.albedo[at]) * cover[..., None]
+    mix(scene.albedo[:, at[0], at[1]], _KNOT, cover)
     scene.height[at] += np.clip(1 - rho * rho, 0, 1) * np.float32(0.25 * radius)
 
 

@@ -9,7 +9,9 @@ from carcinosis_loc.points import Float32
 
 @dataclass(frozen=True)
 class Look:
-    """Tissue, light, camera and disease of one patient. Lengths are in pixels of a 192-pixel frame.
+    """Tissue, light, camera and disease of one patient.
+
+    Lengths are in pixels of a 192-pixel frame, colours ``(3, 1, 1)``.
 
     Attributes:
         tone: peritoneum, RGB, linear light.
@@ -64,9 +66,9 @@ class Look:
     organ: float
 
 
-_TISSUE = np.array([[226, 146, 124], [220, 126, 108], [206, 104, 92], [230, 166, 138], [216, 130, 100]], np.float32)
-_FAT = np.array([[252, 196, 120], [250, 186, 104], [250, 208, 146]], np.float32)
-_NODULE = np.array([[246, 232, 218], [240, 216, 190], [246, 214, 206], [236, 222, 196]], np.float32)
+_TISSUE = np.array([[226, 146, 124], [220, 126, 108], [206, 104, 92], [230, 166, 138], [222, 130, 104]], np.float32)
+_FAT = np.array([[255, 200, 118], [255, 190, 100], [252, 210, 146]], np.float32)
+_NODULE = np.array([[254, 232, 212], [250, 216, 186], [254, 212, 198], [250, 226, 194]], np.float32)
 
 
 def draw_look(rng: np.random.Generator) -> Look:
@@ -87,12 +89,12 @@ def draw_look(rng: np.random.Generator) -> Look:
         gloss=float(rng.uniform(0.5, 1.2)),
         shininess=float(rng.uniform(120, 300)),
         border_radius=float(rng.choice([rng.uniform(0.78, 0.95), 2.0], p=[0.35, 0.65])),
-        white_balance=rng.normal(1, [0.02, 0.03, 0.04]).astype(np.float32),
+        white_balance=rng.normal(1, [0.02, 0.02, 0.03]).astype(np.float32).reshape(3, 1, 1),
         nodule_tone=_colour(rng, _NODULE, 4),
         nodule_opacity=float(rng.uniform(0.55, 0.85)),
         hyperaemia=float(rng.uniform(0, 0.5)),
         size_shares=(miliary, 1 - miliary - plaques, plaques),
-        burden=float(np.exp(rng.normal(-0.02, 0.2))),
+        burden=float(np.exp(rng.normal(-0.01, 0.15))),
         blur_px=float(rng.uniform(0.3, 0.6)),
         noise=float(rng.uniform(0.006, 0.016)),
         jpeg_quality=int(rng.integers(80, 96)),
@@ -108,4 +110,4 @@ def _colour(rng: np.random.Generator, choices: Float32, spread: float) -> Float3
     """A blend of the display colours ``choices`` (0 to 255) with some spread, in linear light."""
     shares = rng.dirichlet(np.full(len(choices), 0.5))
     shade = shares @ choices + rng.normal(0, spread, 3)
-    return ((np.clip(shade, 0, 255) / 255) ** 2).astype(np.float32)
+    return ((np.clip(shade, 0, 255) / 255) ** 2).astype(np.float32).reshape(3, 1, 1)

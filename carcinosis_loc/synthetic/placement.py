@@ -12,6 +12,7 @@ from carcinosis_loc.synthetic.scene import Scene
 MEAN_NODULES = 36.0
 _EMPTY_SHARE = 0.03
 _DISPERSION = 12.0  # of the negative binomial: a standard deviation of 12 at 36 nodules
+_MOST = 80
 _SPACING = 1.3  # least distance between centres, in sums of radii
 _LEAST_SPACING_PX = 7.0  # and in pixels of a 192-pixel frame: grains that touch are one object to an annotator
 _ATTEMPTS = 25
@@ -48,7 +49,7 @@ def _draw_count(rng: np.random.Generator, look: Look) -> int:
     if rng.random() < _EMPTY_SHARE:
         return 0
     mean = MEAN_NODULES / (1 - _EMPTY_SHARE) * look.burden
-    return int(rng.negative_binomial(_DISPERSION, _DISPERSION / (_DISPERSION + mean)))
+    return min(_MOST, int(rng.negative_binomial(_DISPERSION, _DISPERSION / (_DISPERSION + mean))))
 
 
 def _draw_radii(rng: np.random.Generator, look: Look, count: int) -> Float32:
@@ -66,17 +67,17 @@ class _Proposal:
     def __init__(self, rng: np.random.Generator, size: Size, count: int) -> None:
         self.rng = rng
         self.extent = np.array([size[1], size[0]], float)
-        parents = 1 + rng.poisson(max(count, 1) / 12)
+        parents = 1 + rng.poisson(max(count, 1) / 14)
         self.parents = rng.uniform(-0.02, 1.02, (parents, 2)) * self.extent
-        self.spread = min(size) * rng.uniform(0.06, 0.17, parents)
-        self.weight = rng.dirichlet(np.full(parents, 2.0))
-        self.clustered = rng.uniform(0.45, 0.8)
+        self.spread = min(size) * rng.uniform(0.05, 0.14, parents)
+        self.upto = np.cumsum(rng.dirichlet(np.full(parents, 2.0)))[:-1]
+        self.clustered = rng.uniform(0.5, 0.85)
 
     def __call__(self) -> np.ndarray:
         if self.rng.random() < self.clustered:
-            parent = self.rng.choice(len(self.parents), p=self.weight)
-            return self.parents[parent] + self.rng.normal(0, self.spread[parent], 2)
-        return self.rng.uniform(0, 1, 2) * self.extent - 0.5
+            parent = np.searchsorted(self.upto, self.rng.random())
+            return np.asarray(self.parents[parent] + self.rng.normal(0, self.spread[parent], 2))
+        return np.asarray(self.rng.uniform(0, 1, 2) * self.extent - 0.5)
 
 
 def _is_free(scene: Scene, xy: np.ndarray, radius: float, others: np.ndarray, radii: np.ndarray) -> bool:

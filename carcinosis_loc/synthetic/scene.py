@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from carcinosis_loc.points import Float32, Size
-from carcinosis_loc.synthetic.fields import unit
+from carcinosis_loc.synthetic.fields import float32, middle, offsets, unit
 from carcinosis_loc.synthetic.looks import Look
 
 _WRAP = 0.35  # light that goes through the tissue and softens the shaded sides
@@ -19,7 +19,7 @@ class Scene:
     """A relief seen from above, ``(H, W)`` pixels; the parts are changed in place while it is put together.
 
     Attributes:
-        albedo: ``(H, W, 3)``, RGB, linear light, 0 to 1: the colour of the surface.
+        albedo: ``(3, H, W)``, RGB, linear light, 0 to 1: the colour of the surface.
         height: ``(H, W)``, pixels: the relief that is shaded.
         light: ``(H, W)``: what reaches a flat surface at that place; 1 is well lit.
         gloss: ``(H, W)``: strength of wet highlights.
@@ -39,8 +39,13 @@ class Scene:
 
 
 def linear(red: float, green: float, blue: float) -> Float32:
-    """A colour of 0 to 255 a channel in linear light; the display's gamma is taken as 2."""
-    return (np.array([red, green, blue], np.float32) / 255) ** 2
+    """A colour of 0 to 255 a channel in linear light, ``(3, 1, 1)``; the display's gamma is taken as 2."""
+    return float32((np.array([red, green, blue]).reshape(3, 1, 1) / 255) ** 2)
+
+
+def gain(red: float, green: float, blue: float) -> Float32:
+    """Factors for the channels of a colour in linear light, ``(3, 1, 1)``."""
+    return np.array([red, green, blue], np.float32).reshape(3, 1, 1)
 
 
 def facing(scene: Scene, look: Look) -> tuple[Float32, Float32]:
@@ -48,34 +53,33 @@ def facing(scene: Scene, look: Look) -> tuple[Float32, Float32]:
 
     The light stands beside the lens, so that it is also the direction of the view.
     """
-    height, width = scene.size
     short = min(scene.size)
-    x = np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2 + look.light_offset[0] * short)
-    y = np.arange(height, dtype=np.float32) - np.float32((height - 1) / 2 + look.light_offset[1] * short)
+    centre = middle(scene.size)
+    x, y = offsets(scene.size, (centre[0] + look.light_offset[0] * short, centre[1] + look.light_offset[1] * short))
     z = np.float32(look.light_distance * short)
-    flat = z / np.sqrt(x[None, :] ** 2 + (y**2)[:, None] + z**2)
+    flat = float32(z / np.sqrt(x * x + y * y + z**2))
     slope_x = np.clip(cv2.Sobel(scene.height, cv2.CV_32F, 1, 0, scale=0.125), -_STEEPEST, _STEEPEST)
     slope_y = np.clip(cv2.Sobel(scene.height, cv2.CV_32F, 0, 1, scale=0.125), -_STEEPEST, _STEEPEST)
-    cosine = z + slope_x * x[None, :] + slope_y * y[:, None]
+    cosine = z + slope_x * x + slope_y * y
     cosine *= flat / z
     cosine /= np.sqrt(1 + slope_x * slope_x + slope_y * slope_y)
-    return cosine, flat
+    return float32(cosine), flat
 
 
 def highlights(scene: Scene, look: Look, cosine: Float32) -> Float32:
     """Wet highlights: where the surface faces the light almost squarely, ``(H, W)``."""
-    return np.asarray(cv2.exp((cosine - 1) * np.float32(look.shininess)), np.float32) * scene.gloss
+    return float32(cv2.exp((cosine - 1) * np.float32(look.shininess))) * scene.gloss
 
 
 def shade(scene: Scene, look: Look) -> Float32:
-    """The scene as the camera's lens sees it: ``(H, W, 3)``, RGB, linear light, not yet clipped.
+    """The scene as the camera's lens sees it: ``(3, H, W)``, RGB, linear light, not yet clipped.
 
     A flat surface keeps ``albedo * light``.
     """
     cosine, flat = facing(scene, look)
-    relative = np.maximum((cosine + _WRAP) / (flat + _WRAP), 0.08)
-    image = scene.albedo * (scene.light * relative)[..., None]
-    image += (highlights(scene, look, cosine) * np.minimum(scene.light, 1))[..., None]
+    relative = np.maximum((cosine + _WRAP) / (flat + _WRAP), 0.15)
+    image = scene.albedo * (scene.light * relative)
+    image += highlights(scene, look, cosine) * np.minimum(scene.light, 1)
     return image
 
 
@@ -85,8 +89,8 @@ def occlude(scene: Scene, strength: float) -> None:
         shrink = max(1, int(reach_px // 3))
         small = cv2.resize(scene.height, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
         depth = (cv2.GaussianBlur(small, (0, 0), reach_px / shrink) - small) / np.float32(reach_px)
-        shadow = np.clip(1 - np.float32(strength) * depth, 0.3, 1.15)
+        shadow = np.clip(1 - np.float32(strength) * depth, 0.42, 1.15)
         shadow = cv2.resize(shadow, scene.size[::-1], interpolation=cv2.INTER_LINEAR)
         scene.light *= shadow
         # what reaches a furrow has been reflected by tissue, and is the redder for it
-        scene.albedo[..., 1:] *= (1 - np.float32(0.35) * (1 - shadow))[..., None]
+        scene.albedo[1:] *= 1 - np.float32(0.35) * (1 - shadow)

@@ -20,7 +20,7 @@ from lightning.pytorch import Callback, Trainer
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from carcinosis_loc.cli import _be_quiet_and_orderly
+from carcinosis_loc.cli import be_quiet_and_orderly
 from carcinosis_loc.data.batch import Batch
 from carcinosis_loc.heatmap import GaussianEncoder, PeakDecoder, cells_of
 from carcinosis_loc.losses import CragAndTail
@@ -222,7 +222,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--steps", type=int, default=14)
     args = parser.parse_args()
-    _be_quiet_and_orderly()
+    be_quiet_and_orderly()
     random = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         rows = [training_step(random, args.steps, args.rounds, folder)]

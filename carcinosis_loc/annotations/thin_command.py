@@ -1,0 +1,65 @@
+"""``carcloc thin``: make sparse labels out of dense ones."""
+
+import argparse
+from pathlib import Path
+
+from carcinosis_loc.annotations.thinning import count_points, thin_file
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``carcloc thin``."""
+    parser.add_argument("in_json", type=Path, metavar="IN.json", help="dense labels, COCO keypoints")
+    parser.add_argument("out_json", type=Path, metavar="OUT.json", help="sparse labels, a new file")
+    number = parser.add_mutually_exclusive_group()
+    number.add_argument("--keep-share", type=float, metavar="SHARE", help="keep this share of the points, 0 to 1")
+    number.add_argument("--per-frame", type=int, metavar="N", help="keep N points on an image, at most")
+    parser.add_argument(
+        "--conspicuous-first",
+        action="store_true",
+        help="keep the most conspicuous points (by 'conspicuity', else by 'area'), not random ones",
+    )
+    parser.add_argument(
+        "--one-per-cluster-px", type=float, metavar="R", help="of points closer than R pixels, keep one at most"
+    )
+    parser.add_argument(
+        "--jitter-px", type=float, default=0.0, metavar="S", help="move points by a Gaussian of S pixels"
+    )
+    parser.add_argument(
+        "--false-share", type=float, default=0.0, metavar="F", help="add false points, F for each point kept"
+    )
+    parser.add_argument(
+        "--false-distance-px",
+        type=float,
+        default=10.0,
+        metavar="D",
+        help="keep false points D pixels away from all true ones (default %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same labels (default %(default)s)")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT.json if it exists")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Thin the file and print one line about it.
+
+    Raises:
+        InputError: see ``thin_file``.
+    """
+    sparse = thin_file(
+        args.in_json,
+        args.out_json,
+        overwrite=args.overwrite,
+        keep_share=args.keep_share,
+        per_frame=args.per_frame,
+        conspicuous_first=args.conspicuous_first,
+        one_per_cluster_px=args.one_per_cluster_px,
+        jitter_px=args.jitter_px,
+        false_share=args.false_share,
+        false_distance_px=args.false_distance_px,
+        seed=args.seed,
+    )
+    images, points = len(sparse["images"]), count_points(sparse)
+    false = sum(bool(annotation.get("false_point")) for annotation in sparse["annotations"])
+    print(
+        f"{args.out_json}: {points} points on {images} images, {points / max(images, 1):.1f} an image"
+        + (f"; {false} of the points are false" if false else "")
+    )

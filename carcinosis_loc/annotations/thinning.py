@@ -1,0 +1,230 @@
+"""Sparse labels out of dense ones: which points an annotator would have clicked, and how well."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from carcinosis_loc.annotations.checks import Coco, checked
+from carcinosis_loc.annotations.thinning_rule import Thinning
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.files import write_json
+
+_ATTEMPTS = 200
+
+
+@dataclass(frozen=True)
+class _Point:
+    """One ``(x, y, v)`` triple with ``v > 0``: where it stands in the file, and what it weighs."""
+
+    x: float
+    y: float
+    annotation: int
+    triple: int
+    weight: float
+
+    def order(self) -> tuple[float, ...]:
+        return self.x, self.y, self.annotation, self.triple
+
+
+def thin(coco: Any, *, source: str = "labels", **how: Any) -> Coco:
+    """Thin a COCO keypoint dictionary; a new one is returned and the given one stays as it is.
+
+    Every triple with ``v > 0`` is one point. Points that are not kept get ``v = 0``; an annotation with none left
+    goes, ignore regions (``iscrowd: 1``) stay. All images stay and are no longer exhaustive. What is kept on an
+    image depends on the seed, the image's id and its points, not on the order of the annotations or on other
+    images; with the same seed a smaller ``per_frame`` or ``keep_share`` keeps a subset of what a larger one keeps.
+
+    Args:
+        coco: what ``json.load`` gives.
+        source: how messages call it, its file name say.
+        how: the arguments of ``Thinning``.
+
+    Raises:
+        InputError: no COCO keypoint file, or impossible arguments.
+    """
+    rule = Thinning(**how)
+    file = checked(coco, source)
+    annotations = {annotation["id"]: annotation for annotation in file["annotations"]}
+    points = _points_by_image(file, source, rule.conspicuous_first)
+    ignore = [annotation for annotation in file["annotations"] if annotation.get("iscrowd")]
+    kept: list[dict[str, Any]] = [dict(annotation) for annotation in ignore]
+    false: list[dict[str, Any]] = []
+    for image in file["images"]:
+        found = sorted(points[image["id"]], key=_Point.order)
+        order, jitter, fancy = _streams(rule.seed, image["id"])
+        chosen = _choose(found, rule, order)
+        kept += _rewritten(chosen, annotations, image, rule.jitter_px, jitter)
+        false += _false_points(len(chosen), found, file, image, rule, fancy)
+    first = 1 + max(annotations, default=0)
+    false = [annotation | {"id": first + i} for i, annotation in enumerate(false)]
+    position = {image["id"]: i for i, image in enumerate(file["images"])}
+    kept.sort(key=lambda annotation: (position[annotation["image_id"]], annotation["id"]))
+    images = [image | {"exhaustive": False} for image in file["images"]]
+    return file | {"images": images, "annotations": kept + false}
+
+
+def thin_file(in_json: str | Path, out_json: str | Path, *, overwrite: bool = False, **how: Any) -> Coco:
+    """Thin the file ``in_json`` and write ``out_json``, whole or not at all; gives what was written.
+
+    Raises:
+        InputError: as ``thin``; or ``in_json`` cannot be read, or ``out_json`` is the same file, or exists and
+            ``overwrite`` is not set.
+    """
+    in_json, out_json = Path(in_json), Path(out_json)
+    if out_json.resolve() == in_json.resolve():
+        raise InputError(f"{out_json}: is the input itself; name another file for the sparse labels")
+    if out_json.exists() and not overwrite:
+        raise InputError(f"{out_json}: exists already; name another file, or overwrite it with --overwrite")
+    sparse = thin(_read(in_json), source=str(in_json), **how)
+    write_json(out_json, sparse)
+    return sparse
+
+
+def count_points(coco: Coco) -> int:
+    """Number of triples with ``v > 0``, ignore regions left out."""
+    return sum(
+        sum(v > 0 for v in annotation["keypoints"][2::3])
+        for annotation in coco["annotations"]
+        if not annotation.get("iscrowd")
+    )
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name a COCO keypoint file") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: is no JSON ({error}); name a COCO keypoint file") from error
+
+
+def _points_by_image(file: Coco, source: str, weigh: bool) -> dict[int, list[_Point]]:
+    labelled = [annotation for annotation in file["annotations"] if not annotation.get("iscrowd")]
+    key = _weight_key(labelled, source) if weigh else None
+    points = defaultdict(list)
+    for annotation in labelled:
+        weight = float(annotation[key]) if key else 0.0
+        for i, (x, y, v) in enumerate(_triples(annotation["keypoints"])):
+            if v > 0:
+                points[annotation["image_id"]].append(_Point(float(x), float(y), annotation["id"], i, weight))
+    return points
+
+
+def _weight_key(annotations: list[dict[str, Any]], source: str) -> str:
+    """The key that all annotations have; two scales in one ranking would mean nothing."""
+    lacking = {}
+    for key in ("conspicuity", "area"):
+        lacking[key] = [a["id"] for a in annotations if not _is_number(a.get(key))]
+        if not lacking[key]:
+            return key
+    raise InputError(
+        f"{source}: conspicuous_first needs a conspicuity or an area on every annotation; annotation "
+        f"{lacking['conspicuity'][0]} has no conspicuity and annotation {lacking['area'][0]} no area; add them, or "
+        f"leave conspicuous_first out"
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _triples(keypoints: list[Any]) -> Iterator[tuple[Any, Any, Any]]:
+    return zip(keypoints[::3], keypoints[1::3], keypoints[2::3], strict=True)
+
+
+def _streams(seed: int, image_id: int) -> list[np.random.Generator]:
+    """Three streams of an image's own, so that asking for jitter does not change which points are kept."""
+    key = (image_id & 0xFFFFFFFFFFFFFFFF,)  # negative ids too
+    return [np.random.default_rng(child) for child in np.random.SeedSequence(seed, spawn_key=key).spawn(3)]
+
+
+def _choose(points: list[_Point], rule: Thinning, rng: np.random.Generator) -> list[_Point]:
+    """Go through the points from the best to the worst and keep those that may stay, until there are enough."""
+    chance = rng.permutation(len(points))
+    ranked = [points[i] for i in chance]
+    if rule.conspicuous_first:
+        ranked.sort(key=lambda point: -point.weight)  # stable: chance settles ties
+    limit = len(points)
+    if rule.per_frame is not None:
+        limit = rule.per_frame
+    elif rule.keep_share is not None:
+        limit = _round_by_chance(rule.keep_share * len(points), rng)
+    gap = rule.one_per_cluster_px
+    kept: list[_Point] = []
+    for point in ranked:
+        if len(kept) >= limit:
+            break
+        if gap is None or all(math.hypot(point.x - k.x, point.y - k.y) >= gap for k in kept):
+            kept.append(point)
+    return kept
+
+
+def _round_by_chance(value: float, rng: np.random.Generator) -> int:
+    """Up or down, so that the mean is ``value``."""
+    return math.floor(value + rng.random())
+
+
+def _rewritten(
+    chosen: list[_Point],
+    annotations: dict[int, dict[str, Any]],
+    image: dict[str, Any],
+    jitter_px: float,
+    rng: np.random.Generator,
+) -> Iterator[dict[str, Any]]:
+    """The annotations of the chosen points; their other triples are blanked."""
+    by_annotation = defaultdict(list)
+    for point in sorted(chosen, key=_Point.order):
+        by_annotation[point.annotation].append((point, _moved(point, image, jitter_px, rng)))
+    for annotation_id, points in by_annotation.items():
+        annotation = annotations[annotation_id]
+        keypoints: list[Any] = [0] * len(annotation["keypoints"])
+        for point, (x, y) in points:
+            at = 3 * point.triple
+            keypoints[at : at + 3] = [x, y, annotation["keypoints"][at + 2]]
+        new = annotation | {"keypoints": keypoints, "num_keypoints": len(points)}
+        if jitter_px > 0:
+            # a box around the true place would give it away
+            new.pop("bbox", None)
+            new.pop("segmentation", None)
+        yield new
+
+
+def _moved(point: _Point, image: dict[str, Any], jitter_px: float, rng: np.random.Generator) -> tuple[float, float]:
+    if jitter_px == 0:
+        return point.x, point.y
+    dx, dy = rng.normal(0, jitter_px, 2)
+    return _onto(point.x + dx, image["width"]), _onto(point.y + dy, image["height"])
+
+
+def _onto(value: float, side: int) -> float:
+    return round(min(max(float(value), 0.0), side - 1.0), 2)
+
+
+def _false_points(
+    n_kept: int, true: list[_Point], file: Coco, image: dict[str, Any], rule: Thinning, rng: np.random.Generator
+) -> Iterator[dict[str, Any]]:
+    """Points where nothing is, evenly over the image; fewer than asked for where there is no room."""
+    category = file["categories"][0]
+    length = 3 * max(1, len(category.get("keypoints") or []))
+    taken = np.array([(point.x, point.y) for point in true]).reshape(-1, 2)
+    extent = np.array([image["width"] - 1, image["height"] - 1])
+    for _ in range(_round_by_chance(rule.false_share * n_kept, rng)):
+        for _ in range(_ATTEMPTS):
+            xy = np.round(rng.uniform(0, 1, 2) * extent, 2)
+            if (np.hypot(*(taken - xy).T) >= rule.false_distance_px).all():
+                keypoints = [float(xy[0]), float(xy[1]), 2] + [0] * (length - 3)
+                yield {
+                    "image_id": image["id"],
+                    "category_id": category["id"],
+                    "keypoints": keypoints,
+                    "num_keypoints": 1,
+                    "iscrowd": 0,
+                    "false_point": True,
+                }
+                break

@@ -1,0 +1,103 @@
+"""What the point metrics share: the threshold in use, and states that are summed integers of fixed size."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.metrics.arrays import Int64
+from carcinosis_loc.metrics.curves import SCORE_EDGES, score_histogram
+from carcinosis_loc.metrics.per_image import ImageRow, curve_steps, per_image
+from carcinosis_loc.points import Frame, Peaks
+
+
+class PointMetric(Metric):
+    """A metric of predicted points at a threshold and over all thresholds.
+
+    All states are int64 tensors of a fixed size that are added up, over updates and over processes. So the figures
+    do not depend on how frames are shared out, on the order, or on a process that has none.
+
+    Args:
+        match_radius_px: how far a peak may lie from the point that it finds, image pixels.
+        threshold: the score from which a peak counts.
+
+    Raises:
+        InputError: the radius is no positive number, or the threshold is not in [0, 1].
+    """
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+
+    found: Tensor
+    predicted: Tensor
+
+    def __init__(self, match_radius_px: float, threshold: float) -> None:
+        super().__init__()
+        self.match_radius_px = checked_radius_px("match_radius_px", match_radius_px)
+        self._threshold = _checked_threshold(threshold)
+        # Histograms over score bins: peaks that enlarge the matching, and peaks that count.
+        self._add_sum("found", len(SCORE_EDGES))
+        self._add_sum("predicted", len(SCORE_EDGES))
+
+    @property
+    def threshold(self) -> float:
+        """The score from which a peak counts.
+
+        Raises:
+            RuntimeError: it is changed after frames were counted with another one; ``reset()`` first.
+        """
+        return self._threshold
+
+    @threshold.setter
+    def threshold(self, threshold: float) -> None:
+        threshold = _checked_threshold(threshold)
+        if self.update_called and threshold != self._threshold:
+            raise RuntimeError("frames were counted with another threshold; call reset() before you change it")
+        self._threshold = threshold
+
+    def _add_sum(self, name: str, *size: int) -> None:
+        self.add_state(name, torch.zeros(size, dtype=torch.int64), dist_reduce_fx="sum")
+
+    def _add(self, name: str, amount: Int64) -> None:
+        # Not in place: a state that was reset inside inference mode could not be changed outside it.
+        state: Tensor = getattr(self, name)
+        setattr(self, name, state + torch.from_numpy(amount).to(state.device))
+
+    def _count(self, peaks: Sequence[Peaks], frames: Sequence[Frame]) -> list[ImageRow]:
+        """Add the frames to the histograms; return each frame's figures at the threshold."""
+        found, predicted = np.zeros((2, len(SCORE_EDGES)), np.int64)
+        rows = []
+        for peaks_of_frame, frame in zip(peaks, frames, strict=True):
+            enlarging, counted = curve_steps(peaks_of_frame, frame, self.match_radius_px)
+            found += score_histogram(peaks_of_frame.scores, enlarging)
+            predicted += score_histogram(peaks_of_frame.scores, counted)
+            rows.append(per_image(peaks_of_frame, frame, self.match_radius_px, self.threshold))
+        self._add("found", found)
+        self._add("predicted", predicted)
+        return rows
+
+    def _histograms(self) -> tuple[Int64, Int64]:
+        return self.found.cpu().numpy(), self.predicted.cpu().numpy()
+
+    def _as_tensors(self, values: Mapping[str, float]) -> dict[str, Tensor]:
+        # Apple's GPUs know no float64.
+        dtype = torch.float32 if self.device.type == "mps" else torch.float64
+        return {name: torch.tensor(value, dtype=dtype, device=self.device) for name, value in values.items()}
+
+
+def checked_radius_px(name: str, radius_px: float) -> float:
+    """``radius_px`` as a number, which must be finite and above 0."""
+    if not (math.isfinite(radius_px) and radius_px > 0):
+        raise InputError(f"{name}: a radius must be a positive number of image pixels, not {radius_px}")
+    return float(radius_px)
+
+
+def _checked_threshold(threshold: float) -> float:
+    if not 0 <= threshold <= 1:
+        raise InputError(f"threshold: must lie in [0, 1], not {threshold}")
+    return float(threshold)

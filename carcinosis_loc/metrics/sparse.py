@@ -1,0 +1,76 @@
+"""What frames can tell in which only some of the objects are labelled."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from carcinosis_loc.metrics.arrays import Float64, Int64
+from carcinosis_loc.metrics.base import PointMetric
+from carcinosis_loc.metrics.curves import at_or_above, best_threshold, quotient, ratio
+from carcinosis_loc.points import Frame, Peaks
+
+
+class SparsePointMetrics(PointMetric):
+    """Recall on the labelled points, predicted points a frame, and the Lee-Liu score made of the two.
+
+    A peak without a label may have found an object that nobody labelled, so neither precision nor F1 is given.
+    Instead: Lee and Liu's ``r^2 / Pr[f = 1]`` (Learning with positive and unlabeled examples using weighted logistic
+    regression, ICML 2003) needs no negatives. It ranks thresholds and models as precision times recall would, **if
+    labels are missing at random**: if recall on labelled points is the recall on all of them. Where the conspicuous
+    objects were labelled first, that recall is too high, and the more so the higher the threshold.
+
+    Here it is scaled by the number of labels, ``recall^2 * labelled / predicted``, that is found / labelled times
+    found / predicted: in [0, 1], free of a unit, and in expectation precision times recall times the share of
+    objects that is labelled. Compare it between models on the same frames and labels only.
+
+    ``compute()`` gives 0-dim tensors; 0/0 is 0, never NaN:
+
+    - ``recall_on_labelled``: labelled points found at ``threshold``, over all frames together.
+    - ``predicted_per_frame``: predicted points a frame at ``threshold``.
+    - ``lee_liu``, ``lee_liu_threshold``: the highest score of all thresholds and the threshold for it, chosen as
+      ``PointF1`` chooses its best.
+    - ``n_images``, ``n_labelled``: frames, and points labelled in them.
+
+    Args:
+        match_radius_px: how far a peak may lie from the point that it finds, image pixels.
+        threshold: the score from which a peak counts; may be set anew before frames are counted.
+
+    Raises:
+        InputError: the radius is no positive number, or the threshold is not in [0, 1].
+    """
+
+    totals: Tensor  # frames, labelled points, found points, predicted points; the latter two at the threshold
+
+    def __init__(self, match_radius_px: float, threshold: float) -> None:
+        super().__init__(match_radius_px, threshold)
+        self._add_sum("totals", 4)
+
+    def update(self, peaks: Sequence[Peaks], frames: Sequence[Frame]) -> None:
+        """Count sparsely labelled frames with the peaks found in them, both in image pixels."""
+        counts = [(1, row.n_points, row.tp, row.n_predicted) for row in self._count(peaks, frames)]
+        self._add("totals", np.array(counts, np.int64).reshape(-1, 4).sum(axis=0))
+
+    def compute(self) -> dict[str, Tensor]:
+        """All figures over what was counted, on every process."""
+        n_images, n_labelled, n_found, n_predicted = self.totals.tolist()
+        found, predicted = self._histograms()
+        scores = lee_liu(at_or_above(found), at_or_above(predicted), n_labelled)
+        at_threshold = float(lee_liu(np.array(n_found), np.array(n_predicted), n_labelled))
+        candidates = (best_threshold(scores, predicted), (at_threshold, self.threshold))
+        highest, threshold = max(candidates, key=lambda pair: pair[0])
+        return self._as_tensors(
+            {
+                "recall_on_labelled": quotient(n_found, n_labelled),
+                "predicted_per_frame": quotient(n_predicted, n_images),
+                "lee_liu": highest,
+                "lee_liu_threshold": threshold,
+                "n_images": n_images,
+                "n_labelled": n_labelled,
+            }
+        )
+
+
+def lee_liu(found: Int64, predicted: Int64, n_labelled: int) -> Float64:
+    """``recall^2 * labelled / predicted`` of counts of any shape; 0 where nothing is labelled or predicted."""
+    return ratio(found.astype(np.float64) ** 2, predicted * float(n_labelled))

@@ -1,0 +1,340 @@
+import copy
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carcinosis_loc.annotations.thinning import count_points, thin, thin_file
+from carcinosis_loc.errors import InputError
+
+
+def labels(*images, size=(100, 120), **extra):
+    """A file with one annotation for each point of each image; points are (x, y)."""
+    annotations = [
+        {"image_id": image_id, "category_id": 1, "keypoints": [x, y, 2], "num_keypoints": 1, "iscrowd": 0} | extra
+        for image_id, points in enumerate(images, 1)
+        for x, y in points
+    ]
+    return {
+        "images": [
+            {"id": i, "file_name": f"{i}.png", "height": size[0], "width": size[1], "exhaustive": True}
+            for i in range(1, len(images) + 1)
+        ],
+        "annotations": [annotation | {"id": i} for i, annotation in enumerate(annotations, 1)],
+        "categories": [{"id": 1, "name": "nodule", "keypoints": ["center"], "skeleton": []}],
+    }
+
+
+def points(coco, image_id=None, false=False):
+    return [
+        tuple(annotation["keypoints"][i : i + 2])
+        for annotation in coco["annotations"]
+        if image_id in (None, annotation["image_id"]) and bool(annotation.get("false_point")) == false
+        if not annotation.get("iscrowd")
+        for i in range(0, len(annotation["keypoints"]), 3)
+        if annotation["keypoints"][i + 2] > 0
+    ]
+
+
+GRID = [(x, y) for x in range(5, 120, 11) for y in range(5, 100, 11)]
+some_points = st.lists(st.tuples(st.integers(0, 119), st.integers(0, 99)), max_size=25, unique=True)
+seeds = st.integers(0, 2**40)
+
+
+def test_nothing_asked_keeps_all_points_and_says_that_they_are_not_all():
+    dense = labels(GRID[:7], [])
+    sparse = thin(dense)
+    assert sparse["annotations"] == dense["annotations"]
+    assert [image["exhaustive"] for image in sparse["images"]] == [False, False]
+    assert sparse["categories"] == dense["categories"]
+
+
+@given(some_points, some_points, st.integers(0, 8), seeds)
+def test_per_frame_keeps_that_many_of_the_points(first, second, n, seed):
+    dense = labels(first, second)
+    before = copy.deepcopy(dense)
+    sparse = thin(dense, per_frame=n, seed=seed)
+    assert dense == before
+    assert len(sparse["images"]) == 2
+    for image_id, there in ((1, first), (2, second)):
+        kept = points(sparse, image_id)
+        assert len(kept) == min(n, len(there)) == len(set(kept))
+        assert set(kept) <= set(there)
+
+
+@given(some_points, st.floats(0, 1), seeds)
+def test_keep_share_keeps_the_share_up_to_one_point(there, share, seed):
+    kept = points(thin(labels(there), keep_share=share, seed=seed))
+    assert abs(len(kept) - share * len(there)) < 1 + 1e-9
+    assert set(kept) <= set(there)
+
+
+def test_keep_share_is_right_on_the_mean():
+    dense = labels(*[GRID[:7]] * 400)
+    assert count_points(thin(dense, keep_share=0.3)) == pytest.approx(0.3 * 7 * 400, rel=0.05)
+
+
+@given(some_points, st.integers(0, 6), st.integers(0, 6), seeds)
+def test_fewer_points_are_a_part_of_more_points(there, n, more, seed):
+    few, many = (set(points(thin(labels(there), per_frame=k, seed=seed))) for k in (n, n + more))
+    assert few <= many
+
+
+@given(some_points, some_points, seeds, st.randoms(use_true_random=False))
+def test_the_order_of_annotations_does_not_matter(first, second, seed, random):
+    dense = labels(first, second)
+    shuffled = copy.deepcopy(dense)
+    random.shuffle(shuffled["annotations"])
+    how = {"keep_share": 0.5, "jitter_px": 2.0, "false_share": 0.3, "one_per_cluster_px": 4.0, "seed": seed}
+    assert thin(dense, **how) == thin(shuffled, **how)
+
+
+@given(some_points, some_points, seeds)
+def test_an_image_does_not_depend_on_the_others(first, second, seed):
+    alone, together = labels(first), labels(first, second)
+    how = {"keep_share": 0.5, "jitter_px": 2.0, "false_share": 0.5, "seed": seed}
+    for false in (False, True):
+        assert points(thin(alone, **how), 1, false) == points(thin(together, **how), 1, false)
+
+
+@given(some_points, st.floats(0.5, 40), seeds)
+def test_one_per_cluster_leaves_no_two_closer_and_no_gap(there, gap, seed):
+    kept = points(thin(labels(there), one_per_cluster_px=gap, seed=seed))
+    for i, (x, y) in enumerate(kept):
+        assert all(math.hypot(x - u, y - v) >= gap for u, v in kept[:i])
+    for x, y in there:
+        assert (x, y) in kept or any(math.hypot(x - u, y - v) < gap for u, v in kept)
+
+
+@given(some_points, st.integers(1, 10), seeds)
+def test_conspicuous_first_keeps_the_greatest(there, n, seed):
+    dense = labels(there, area=1.0)
+    for annotation in dense["annotations"]:
+        annotation["conspicuity"] = round(float(np.sin(annotation["id"])), 3)
+    by_place = {tuple(a["keypoints"][:2]): a["conspicuity"] for a in dense["annotations"]}
+    kept = points(thin(dense, per_frame=n, conspicuous_first=True, seed=seed))
+    assert sorted(by_place[p] for p in kept) == sorted(by_place.values())[-n:]
+
+
+def test_conspicuous_first_falls_back_on_the_area_and_settles_ties_by_chance():
+    dense = labels(GRID[:6], area=3.0)
+    dense["annotations"][2]["area"] = 9
+    dense["annotations"][0]["conspicuity"] = 1.0  # not on all: not used
+    found = [points(thin(dense, per_frame=2, conspicuous_first=True, seed=seed)) for seed in range(30)]
+    assert all(GRID[2] in kept for kept in found)
+    assert len({tuple(sorted(kept)) for kept in found}) == 5
+
+
+def test_conspicuous_first_needs_something_to_go_by():
+    dense = labels(GRID[:2])
+    dense["annotations"][0]["area"] = 5
+    with pytest.raises(InputError, match=r"x.json: .*annotation 1 has no conspicuity and annotation 2 no area"):
+        thin(dense, source="x.json", per_frame=1, conspicuous_first=True)
+
+
+@given(some_points, st.floats(0.1, 50), seeds)
+def test_jittered_points_stay_on_the_image(there, sigma, seed):
+    moved = points(thin(labels(there), jitter_px=sigma, seed=seed))
+    assert len(moved) == len(there)
+    assert all(0 <= x <= 119 and 0 <= y <= 99 for x, y in moved)
+
+
+def test_jitter_has_the_sigma_in_both_directions_and_does_not_change_the_choice():
+    there = [(500 + 0.5 * i, 500.0) for i in range(600)]
+    dense = labels(there, size=(1000, 1400), bbox=[1, 1, 3, 3])
+    sparse = thin(dense, keep_share=0.9, jitter_px=3.0)
+    still = thin(dense, keep_share=0.9)
+    assert [a["id"] for a in sparse["annotations"]] == [a["id"] for a in still["annotations"]]
+    steps = np.array(
+        [
+            np.subtract(a["keypoints"], b["keypoints"])[:2]
+            for a, b in zip(sparse["annotations"], still["annotations"], strict=True)
+        ]
+    )
+    np.testing.assert_allclose(steps.std(0), 3.0, rtol=0.12)
+    np.testing.assert_allclose(steps.mean(0), 0.0, atol=0.5)
+    assert not any("bbox" in annotation for annotation in sparse["annotations"])
+
+
+@given(some_points, st.floats(0, 1), st.floats(0, 15), seeds)
+def test_false_points_are_new_marked_and_away_from_the_true_ones(there, share, distance, seed):
+    dense = labels(there)
+    sparse = thin(dense, per_frame=10, false_share=share, false_distance_px=distance, seed=seed)
+    false = points(sparse, false=True)
+    n = len(points(sparse))
+    assert len(false) <= share * n + 1
+    assert all(math.hypot(x - u, y - v) >= distance for x, y in false for u, v in there)
+    assert all(0 <= x <= 119 and 0 <= y <= 99 for x, y in false)
+    ids = [annotation["id"] for annotation in sparse["annotations"]]
+    assert len(ids) == len(set(ids))
+    assert count_points(sparse) == n + len(false)
+
+
+def test_the_number_of_false_points_is_right_on_the_mean():
+    dense = labels(*[GRID[:6]] * 300)
+    sparse = thin(dense, per_frame=5, false_share=0.3)
+    assert len(points(sparse, false=True)) == pytest.approx(0.3 * 5 * 300, rel=0.08)
+
+
+def test_an_image_without_room_gets_no_false_points():
+    assert points(thin(labels(GRID), false_share=1.0, false_distance_px=50.0), false=True) == []
+
+
+def many_points_an_annotation():
+    dense = labels([], [])
+    dense["categories"][0]["keypoints"] = ["a", "b", "c", "d"]
+    dense["annotations"] = [
+        {
+            "id": 4,
+            "image_id": 1,
+            "category_id": 1,
+            "keypoints": [1, 2, 2, 30, 40, 1, 0, 0, 0, 70, 80, 2],
+            "num_keypoints": 3,
+        },
+        {
+            "id": 9,
+            "image_id": 2,
+            "category_id": 1,
+            "keypoints": [5, 5, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            "num_keypoints": 1,
+        },
+        {"id": 5, "image_id": 1, "category_id": 1, "iscrowd": 1, "bbox": [0, 0, 9, 9]},
+    ]
+    return dense
+
+
+@given(st.integers(0, 4), seeds)
+def test_every_visible_triple_is_a_point(n, seed):
+    sparse = thin(many_points_an_annotation(), per_frame=n, seed=seed)
+    assert len(points(sparse, 1)) == min(n, 3)
+    assert set(points(sparse, 1)) <= {(1, 2), (30, 40), (70, 80)}
+    for annotation in sparse["annotations"]:
+        if not annotation.get("iscrowd"):
+            assert len(annotation["keypoints"]) == 12
+            assert annotation["num_keypoints"] == sum(v > 0 for v in annotation["keypoints"][2::3]) > 0
+
+
+def test_ignore_regions_stay_and_visibility_flags_too():
+    dense = many_points_an_annotation()
+    sparse = thin(dense, per_frame=9)
+    assert {annotation["id"]: annotation for annotation in sparse["annotations"]} == {
+        annotation["id"]: annotation for annotation in dense["annotations"]
+    }
+    assert [a["id"] for a in thin(dense, per_frame=0)["annotations"]] == [5]
+
+
+def test_false_points_fit_the_category():
+    sparse = thin(many_points_an_annotation(), false_share=1.0, seed=1)
+    false = [annotation for annotation in sparse["annotations"] if annotation.get("false_point")]
+    assert len(false) == 4
+    assert all(len(annotation["keypoints"]) == 12 for annotation in false)
+
+
+def test_negative_and_large_image_ids_have_streams_too():
+    for image_id in (-7, 2**70):
+        dense = labels(GRID)
+        dense["images"][0]["id"] = image_id
+        for annotation in dense["annotations"]:
+            annotation["image_id"] = image_id
+        assert len(points(thin(dense, per_frame=5))) == 5
+
+
+def broken(change):
+    dense = labels(GRID[:2], area=4.0)
+    change(dense)
+    return dense
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.pop("images"), "'images' must be there"),
+        (lambda d: d.pop("annotations"), "'annotations' must be there"),
+        (lambda d: d.update(categories=[]), "'categories' must hold a category"),
+        (lambda d: d.update(categories=None), "'categories' must be there"),
+        (lambda d: d.update(images=[3]), "'images' must be there and be a list of objects"),
+        (lambda d: d["images"][0].pop("id"), "image number 0 in its list has no whole 'id'"),
+        (lambda d: d["images"].append(d["images"][0]), "image id 1 is there twice"),
+        (lambda d: d["images"][0].pop("width"), "image 1 has no whole, positive 'width'"),
+        (lambda d: d["images"][0].update(height=0), "image 1 has no whole, positive 'height'"),
+        (lambda d: d["annotations"][1].update(id=1), "annotation id 1 is there twice"),
+        (lambda d: d["annotations"][1].update(id="2"), "annotation number 1 in its list has no whole 'id'"),
+        (lambda d: d["annotations"][1].update(image_id=8), "annotation 2 has image_id 8, which is no image's id"),
+        (lambda d: d["annotations"][1].update(image_id=[1]), "annotation 2 has image_id"),
+        (lambda d: d["annotations"][1].pop("keypoints"), "annotation 2 has no list 'keypoints'"),
+        (lambda d: d["annotations"][1]["keypoints"].append(1), "annotation 2: 'keypoints' has 4 numbers"),
+        (lambda d: d["annotations"][1].update(keypoints=[1, "a", 2]), "annotation 2: 'keypoints' holds 'a'"),
+        (lambda d: d["annotations"][1].update(keypoints=[1, math.nan, 2]), "annotation 2: 'keypoints' holds nan"),
+        (lambda d: d["annotations"][1].update(keypoints=[1, 1, True]), "annotation 2: 'keypoints' holds True"),
+    ],
+)
+def test_a_malformed_file_is_refused_by_name(change, message):
+    with pytest.raises(InputError, match=message) as caught:
+        thin(broken(change), source="dense.json", per_frame=1, conspicuous_first=True)
+    assert str(caught.value).startswith("dense.json: ")
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"keep_share": 0.5, "per_frame": 5}, "exclude each other"),
+        ({"keep_share": 1.5}, "keep_share is 1.5"),
+        ({"keep_share": math.nan}, "keep_share is nan"),
+        ({"per_frame": -1}, "per_frame is -1"),
+        ({"conspicuous_first": True}, "conspicuous_first needs"),
+        ({"jitter_px": -1.0}, "jitter_px is -1.0"),
+        ({"jitter_px": math.inf}, "jitter_px is inf"),
+        ({"false_share": -0.1}, "false_share is -0.1"),
+        ({"one_per_cluster_px": -2.0}, "one_per_cluster_px is -2.0"),
+        ({"false_distance_px": math.nan}, "false_distance_px is nan"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_impossible_arguments_are_refused(how, message):
+    with pytest.raises(InputError, match=message):
+        thin(labels(GRID), **how)
+
+
+def test_no_object_at_the_top():
+    with pytest.raises(InputError, match="holds no JSON object"):
+        thin([1, 2])
+
+
+def test_a_file_goes_in_and_another_comes_out(tmp_path):
+    dense = tmp_path / "dense.json"
+    dense.write_text(json.dumps(labels(GRID, GRID)))
+    thin_file(dense, tmp_path / "new" / "sparse.json", per_frame=5, seed=3)
+    written = json.loads((tmp_path / "new" / "sparse.json").read_text())
+    assert written == thin(labels(GRID, GRID), per_frame=5, seed=3)
+
+
+def test_no_file_is_overwritten_unasked(tmp_path):
+    dense, out = tmp_path / "dense.json", tmp_path / "out.json"
+    dense.write_text(json.dumps(labels(GRID)))
+    out.write_text("mine")
+    with pytest.raises(InputError, match=r"out.json: exists already.*--overwrite"):
+        thin_file(dense, out)
+    assert out.read_text() == "mine"
+    thin_file(dense, out, per_frame=1, overwrite=True)
+    assert len(points(json.loads(out.read_text()))) == 1
+    (tmp_path / "link.json").symlink_to(dense)
+    for same in (dense, tmp_path / "x" / ".." / "dense.json", tmp_path / "link.json"):
+        with pytest.raises(InputError, match="is the input itself"):
+            thin_file(dense, same, overwrite=True)
+    assert json.loads(dense.read_text()) == labels(GRID)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe\x00", b"[" * 100_000])
+def test_what_is_no_json_is_named(tmp_path, data):
+    (tmp_path / "in.json").write_bytes(data)
+    with pytest.raises(InputError, match=r"in.json: is no JSON"):
+        thin_file(tmp_path / "in.json", tmp_path / "out.json")
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"in.json: cannot be read \(No such file"):
+        thin_file(tmp_path / "in.json", tmp_path / "out.json")

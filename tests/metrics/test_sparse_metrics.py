@@ -1,0 +1,119 @@
+"""What sparse labels can support."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from slow_matching import RADII, SCORES, counts_at, frame_of, frames, peaks_at, peaks_of
+
+from carcinosis_loc.metrics import SparsePointMetrics
+from carcinosis_loc.points import Peaks
+
+
+def values_of(metric):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torchmetrics warns where nothing was counted; ours is defined there
+        return {name: value.item() for name, value in metric.compute().items()}
+
+
+def scored(pairs, radius=2.0, threshold=0.5):
+    metric = SparsePointMetrics(radius, threshold)
+    metric.update([peaks for peaks, _ in pairs], [frame for _, frame in pairs])
+    return metric
+
+
+def test_by_hand():
+    """At 0.9: recall 1/3 by 1 peak; at 0.5: 2/3 by 3; at 0.2: 2/3 by 4. So r^2 n / k is 1/3, 4/9, 1/3."""
+    pairs = [
+        (peaks_at((0, 0, 0.9), (40, 40, 0.5)), frame_of([(0, 0), (10, 0)])),
+        (peaks_at((5, 5, 0.5), (30, 5, 0.2)), frame_of([(5, 5)])),
+    ]
+    assert values_of(scored(pairs, threshold=0.15)) == {
+        "recall_on_labelled": 2 / 3,
+        "predicted_per_frame": 4 / 2,
+        "lee_liu": pytest.approx(4 / 9),
+        "lee_liu_threshold": pytest.approx(1 / 3, abs=1e-3),  # midway between 0.5 and 0.2, in logit
+        "n_images": 2,
+        "n_labelled": 3,
+    }
+
+
+def test_more_peaks_that_find_nothing_lower_the_score():
+    frame = frame_of([(0, 0), (10, 0)])
+    few = peaks_at((0, 0, 0.9), (10, 0, 0.9))
+    many = Peaks(np.concatenate([few.xy, np.full((6, 2), 40)]), np.full(8, 0.9))
+    assert values_of(scored([(few, frame)]))["lee_liu"] == 1
+    assert values_of(scored([(many, frame)]))["lee_liu"] == pytest.approx(2 / 8)
+
+
+def test_precision_and_f1_are_not_given():
+    assert not [name for name in values_of(scored([])) if "precision" in name or "f1" in name]
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [[], [(Peaks.none(), frame_of())], [(peaks_at((1, 1, 0.9)), frame_of())], [(Peaks.none(), frame_of([(1, 1)]))]],
+)
+def test_empty_cases(pairs):
+    values = values_of(scored(pairs))
+    assert (values["lee_liu"], values["lee_liu_threshold"], values["recall_on_labelled"]) == (0, 0.5, 0)
+    assert values["predicted_per_frame"] == sum(len(peaks) for peaks, _ in pairs)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(peaks_of(), frames()), min_size=1, max_size=3), st.sampled_from(RADII), st.sampled_from(SCORES)
+)
+def test_all_figures_are_their_definitions(pairs, radius, threshold):
+    values = values_of(scored(pairs, radius, threshold))
+    n = sum(len(frame.points) for _, frame in pairs)
+
+    def pooled(at):
+        counts = [counts_at(peaks, frame, radius, at) for peaks, frame in pairs]
+        return sum(tp for tp, _ in counts), sum(predicted for _, predicted in counts)
+
+    def score(at):
+        tp, predicted = pooled(at)
+        return (tp / n) ** 2 * n / predicted if tp else 0.0
+
+    assert values["recall_on_labelled"] == pooled(threshold)[0] / max(1, n)
+    assert values["predicted_per_frame"] == pooled(threshold)[1] / len(pairs)
+    assert values["lee_liu"] == pytest.approx(max(map(score, SCORES)))
+    if values["lee_liu"]:
+        assert score(values["lee_liu_threshold"]) == pytest.approx(values["lee_liu"])
+    assert 0 <= values["lee_liu"] <= 1
+
+
+def test_under_labels_missing_at_random_it_is_precision_times_recall_but_for_the_share():
+    """Three detectors on dense truth, where the score is precision times recall, and on a fifth of its labels."""
+    random = np.random.default_rng(0)
+    dense = [random.uniform(0, 400, (100, 2)).astype(np.float32) for _ in range(30)]
+    sparse = [xy[random.random(len(xy)) < 0.2] for xy in dense]
+
+    def detector(hit, n_false):
+        peaks = [
+            np.concatenate([xy[random.random(len(xy)) < hit], random.uniform(0, 400, (n_false, 2))]) for xy in dense
+        ]
+        return [Peaks(xy, np.full(len(xy), 0.9)) for xy in peaks]
+
+    for hit, n_false in ((0.9, 20), (0.6, 5), (0.95, 150)):
+        peaks = detector(hit, n_false)
+        sets = ([(p, frame_of(xy)) for p, xy in zip(peaks, xys, strict=True)] for xys in (dense, sparse))
+        true, labelled = (values_of(scored(pairs)) for pairs in sets)
+        share = labelled["n_labelled"] / true["n_labelled"]
+        assert labelled["lee_liu"] == pytest.approx(true["lee_liu"] * share, rel=0.1)
+
+
+def test_habits_of_a_metric():
+    metric = scored([(peaks_at((0, 0, 0.9)), frame_of([(0, 0)]))])
+    assert metric.state_dict() == {}
+    assert all(getattr(metric, name).dtype == torch.int64 for name in metric._defaults)
+    assert values_of(pickle.loads(pickle.dumps(metric))) == values_of(metric.clone()) == values_of(metric)
+    metric.reset()
+    metric.threshold = 0.95
+    metric.update([peaks_at((0, 0, 0.9))], [frame_of([(0, 0)])])
+    assert values_of(metric)["recall_on_labelled"] == 0

@@ -1,0 +1,399 @@
+"""The four commands end to end on drawn spots, and every bad input: exit code 2, one line, nothing written."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import carcinosis_loc
+from carcinosis_loc.cli import main
+from carcinosis_loc.configs import shipped_names
+
+TINY = {
+    "trainer": {"accelerator": "cpu", "log_every_n_steps": 1},
+    "data": {
+        "num_workers": 0,
+        "batch_size": 4,
+        "train_transform": {"class_path": "carcinosis_loc.data.TrainTransform", "init_args": {"crop_size_px": 48}},
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A config to stack on demo.yaml: small crops, no workers."""
+    path = tmp_path_factory.mktemp("config") / "tiny.yaml"
+    path.write_text(yaml.safe_dump(TINY))
+    return str(path)
+
+
+def fit_words(spots, tiny, root, *more):
+    return [
+        "fit",
+        *("--config", "demo.yaml", "--config", tiny, "--trainer.default_root_dir", str(root)),
+        *("--trainer.max_epochs", "2", "--wandb", "off"),
+        *("--data.image_dir", str(spots / "images"), "--data.train_json", str(spots / "train.json")),
+        *more,
+    ]
+
+
+@pytest.fixture(scope="session")
+def run(spots, tiny, tmp_path_factory):
+    """A fitted run."""
+    root = tmp_path_factory.mktemp("run")
+    assert main(fit_words(spots, tiny, root, "--data.val_json", str(spots / "val.json"))) == 0
+    return root
+
+
+def test_fit_writes_its_folder_and_no_other(run, tmp_path):
+    assert {"config.yaml", "checkpoints", "logs", "pictures"} == {path.name for path in run.iterdir()}
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["trainer"]["max_epochs"] == 2
+    assert config["data"]["num_workers"] == 0
+    with (run / "logs" / "fit" / "metrics.csv").open() as file:
+        columns = csv.DictReader(file).fieldnames
+    for name in ("train/loss", "train/max_probability", "val/loss", "val/peaks_per_frame", "val/recall_on_labelled"):
+        assert name in columns, name
+    assert not any(name.startswith("val/f1") for name in columns), "F1 needs exhaustive frames"
+    assert list((run / "pictures").glob("val_*.png"))
+
+
+def test_the_checkpoint_holds_plain_values_only(run):
+    content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    assert "hyper_parameters" not in content
+    assert content["carcloc"]["recipe"]["model"]["net"]["class_path"] == "carcinosis_loc.models.HeatmapNet"
+
+
+@pytest.fixture(scope="session")
+def tested(run, spots, tmp_path_factory):
+    root = tmp_path_factory.mktemp("tested")
+    shutil.copytree(run, root, dirs_exist_ok=True)
+    assert main(test_words(spots, root)) == 0
+    return root
+
+
+def test_words(spots, root, *more):
+    return [
+        *("test", "--ckpt_path", str(root / "checkpoints" / "best.ckpt"), "--wandb", "off"),
+        *("--data.image_dir", str(spots / "images"), "--data.test_json", str(spots / "test.json")),
+        *("--data.num_workers", "0", "--trainer.accelerator", "cpu", *more),
+    ]
+
+
+test_words.__test__ = False
+
+
+def test_test_needs_a_checkpoint_and_a_test_file_alone(tested, spots):
+    metrics = json.loads((tested / "metrics.json").read_text())
+    for name in ("f1", "precision", "recall", "threshold", "best_f1", "best_threshold", "average_precision"):
+        assert 0 <= metrics[name] <= 1, name
+    truth = json.loads((spots / "test.json").read_text())
+    assert metrics["n_images"] == len(truth["images"])
+    assert metrics["n_points"] == len(truth["annotations"])
+    assert metrics["match_radius_px"] == 6
+    with (tested / "per_image.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file_name"] for row in rows] == [image["file_name"] for image in truth["images"]]
+    assert sum(int(row["n_points"]) for row in rows) == metrics["n_points"]
+    assert sum(int(row["tp"]) for row in rows) == pytest.approx(metrics["recall"] * metrics["n_points"])
+    assert (tested / "config_test.yaml").exists()
+    assert (tested / "config.yaml").exists()
+
+
+def test_a_threshold_given_by_hand_wins(tested, spots, tmp_path):
+    out = ["--trainer.default_root_dir", str(tmp_path)]
+    for value in (0.0, 0.123, 1.0):
+        assert main(test_words(spots, tested, "--model.decoder.threshold", str(value), *out)) == 0
+        assert json.loads((tmp_path / "metrics.json").read_text())["threshold"] == pytest.approx(value)
+
+
+def test_a_config_beats_the_checkpoint_and_a_flag_beats_both(tested, spots, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("model: {match_radius_px: 9.0, decoder: {threshold: 0.2}}\n")
+    words = test_words(spots, tested, "--config", str(config), "--trainer.default_root_dir", str(tmp_path))
+    assert main([*words, "--model.decoder.threshold=0.3"]) == 0
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["match_radius_px"] == 9
+    assert metrics["threshold"] == pytest.approx(0.3)
+
+
+def test_no_calibration_is_warned_of(tested, spots, tmp_path, capsys):
+    assert main(test_words(spots, tested, "--trainer.default_root_dir", str(tmp_path))) == 0
+    out = capsys.readouterr()
+    assert "holds no calibrated threshold: 0.5 is used" in out.out
+    assert out.err == ""
+
+
+def test_validate_reports_what_sparse_labels_support(tested, spots, tmp_path, capsys):
+    words = test_words(spots, tested, "--data.val_json", str(spots / "val.json"))
+    words = ["validate", *words[1:], "--trainer.default_root_dir", str(tmp_path)]
+    assert main(words) == 0
+    metrics = json.loads((tmp_path / "metrics_validate.json").read_text())
+    assert metrics["f1"] is None
+    assert 0 <= metrics["recall_on_labelled"] <= 1
+    assert "precision and F1 cannot be told" in capsys.readouterr().out
+
+
+def test_predict_from_a_checkpoint_alone_and_python_agree(tested, spots, tmp_path):
+    words = ["predict", "--ckpt_path", str(tested / "checkpoints" / "last.ckpt"), "--model.decoder.threshold", "0.05"]
+    words += ["--data.predict_source", str(spots / "images"), "--trainer.default_root_dir", str(tmp_path)]
+    assert main([*words, "--trainer.accelerator", "cpu"]) == 0
+    with (tmp_path / "predictions" / "points.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    images = json.loads((tmp_path / "predictions" / "images.json").read_text())["images"]
+    assert len(images) == 23
+    find = carcinosis_loc.load(tested / "checkpoints" / "last.ckpt")
+    for image in images[:4]:
+        peaks = find(spots / "images" / image["file_name"], threshold=0.05)
+        written = [row for row in rows if row["file_name"] == image["file_name"]]
+        assert len(peaks) == len(written)
+        xy = np.array([[float(row["x"]), float(row["y"])] for row in written]).reshape(-1, 2)
+        assert np.abs(np.sort(xy, 0) - np.sort(peaks.xy, 0)).max(initial=0) < 0.02
+
+
+def test_resuming_goes_on_where_it_stopped(run, spots, tiny, tmp_path):
+    shutil.copytree(run, tmp_path, dirs_exist_ok=True)
+    words = fit_words(spots, tiny, tmp_path, "--ckpt_path", "last", "--trainer.max_epochs", "3")
+    assert main(words) == 0
+    assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 2
+
+
+def test_fit_without_validation_has_a_best_checkpoint(spots, tiny, tmp_path):
+    assert main(fit_words(spots, tiny, tmp_path, "--trainer.max_epochs", "1")) == 0
+    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+
+
+def test_the_same_seed_gives_the_same_weights(spots, tiny, tmp_path):
+    for name, workers in (("a", "0"), ("b", "1")):
+        words = fit_words(spots, tiny, tmp_path / name, "--trainer.max_epochs", "1", "--data.num_workers", workers)
+        assert main(words) == 0
+    one, two = (torch.load(tmp_path / n / "checkpoints" / "last.ckpt", weights_only=True) for n in ("a", "b"))
+    assert all(torch.equal(one["state_dict"][k], two["state_dict"][k]) for k in one["state_dict"])
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_every_shipped_config_parses(name, spots, tmp_path, capsys):
+    """``--print_config`` parses it whole; those that only hold a network are stacked on another."""
+    stacked = ["--config", "demo.yaml"] if name.startswith(("hrnet_w", "hrnet_small")) else []
+    assert main(["fit", *stacked, "--config", name, "--print_config"]) == 0
+    config = yaml.safe_load(capsys.readouterr().out)
+    assert config["model"]["net"]["class_path"] == "carcinosis_loc.models.HeatmapNet"
+
+
+def test_the_papers_settings():
+    folder = Path(__file__).parents[1] / "configs"
+    for name, loss in (("hrnet_cat", "CragAndTail"), ("hrnet_hill", "Hill"), ("hrnet_mse", "HeatmapMSE")):
+        config = yaml.safe_load((folder / f"{name}.yaml").read_text())
+        assert config["model"]["loss"]["class_path"].endswith(loss)
+        assert config["model"]["optimizer"]["class_path"] == "torch.optim.SGD"
+        assert config["model"]["optimizer"]["init_args"]["lr"] == 0.01
+        assert config["model"]["optimizer"]["init_args"]["weight_decay"] == 0.0005
+        assert config["data"]["image_size"] == [720, 1280]
+        assert config["model"]["net"]["init_args"]["backbone"]["init_args"]["width"] == 32
+
+
+class TestFrontDoor:
+    def test_help_is_quick_and_needs_no_torch(self):
+        code = "import sys; from carcinosis_loc.cli import main; c = main(['--help']); print('torch' in sys.modules, c)"
+        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        assert out.strip().endswith("False 0")
+        for command in ("fit", "validate", "test", "predict", "synth", "thin"):
+            assert re.search(rf"^  {command} ", out, re.M)
+
+    def test_the_module_runs_too(self):
+        out = subprocess.run([sys.executable, "-m", "carcinosis_loc", "--version"], capture_output=True, text=True)
+        assert out.stdout.startswith("carcloc ")
+
+    @pytest.mark.parametrize("words", [["frobnicate"], ["synth"], ["thin", "a"], ["thin", "a", "b", "--no-such"]])
+    def test_a_wrong_command_line_is_one_line(self, words, capsys):
+        assert_refused(main(words), capsys, words[0])
+
+
+def assert_refused(code, capsys, *named):
+    err = capsys.readouterr().err
+    assert code == 2, err
+    assert err.count("\n") == 1, err
+    for name in named:
+        assert name in err
+
+
+def change(source, edit):
+    data = json.loads(source.read_text())
+    edit(data)
+    return json.dumps(data)
+
+
+def first_image(**values):
+    def edit(data):
+        for key, value in values.items():
+            data["images"][0].pop(key) if value is None else data["images"][0].update({key: value})
+
+    return edit
+
+
+def first_annotation(**values):
+    def edit(data):
+        for key, value in values.items():
+            data["annotations"][0].pop(key) if value is None else data["annotations"][0].update({key: value})
+
+    return edit
+
+
+def point(x, y):
+    return first_annotation(keypoints=[x, y, 2])
+
+
+BAD_LABELS = {
+    "no JSON": "{",
+    "no object": "[]",
+    "no images": lambda d: d.pop("images"),
+    "no annotations": lambda d: d.pop("annotations"),
+    "twice the same image id": lambda d: d["images"][1].update(id=1),
+    "twice the same annotation id": lambda d: d["annotations"][1].update(id=1),
+    "unknown image": first_annotation(image_id=999),
+    "NaN": point(float("nan"), 3),
+    "infinite": point(3, float("inf")),
+    "text for a number": point("three", 3),
+    "outside": point(64.0, 3),
+    "no keypoints": first_annotation(keypoints=None),
+    "keypoints of length 4": first_annotation(keypoints=[1, 1, 2, 1]),
+    "no file_name": first_image(file_name=None),
+    "absolute file_name": first_image(file_name="/etc/hostname"),
+    "file_name that leaves": first_image(file_name="../train.json"),
+    "a missing image": first_image(file_name="nowhere.png"),
+    "an image of another size": first_image(width=63),
+    "several categories": lambda d: d["categories"].append({"id": 2, "name": "other"}),
+    "no points at all": lambda d: d.update(annotations=[]),
+    "no images at all": lambda d: d.update(images=[], annotations=[]),
+}
+
+
+@pytest.mark.parametrize("what", BAD_LABELS)
+def test_bad_labels_are_refused_before_anything_is_written(what, spots, tiny, tmp_path, capsys):
+    edit = BAD_LABELS[what]
+    bad = tmp_path / "bad.json"
+    bad.write_text(edit if isinstance(edit, str) else change(spots / "train.json", edit))
+    words = fit_words(spots, tiny, tmp_path / "out", "--data.train_json", str(bad))
+    assert_refused(main(words), capsys, "nowhere.png" if what == "a missing image" else "")
+    assert os.listdir(tmp_path) == ["bad.json"]
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        (["--data.train_json", "nowhere.json"], "nowhere.json"),
+        (["--data.image_dir", "nowhere"], "nowhere"),
+        (["--data.no_such_key", "1"], "no_such_key"),
+        (["--model.loss.lam", "much"], "lam"),
+        (["--model.decoder.threshold", "7"], "threshold"),
+        (["--model.net.init_args.init_checkpoint", "nowhere.pth"], "nowhere.pth"),
+        (["--trainer.default_root_dir", "/dev/null/run"], "/dev/null/run"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml"),
+        (["--ckpt_path", "nowhere.ckpt"], "nowhere.ckpt"),
+        (["--trainer.devices", "-5"], "devices"),
+    ],
+)
+def test_bad_arguments_are_refused(more, named, spots, tiny, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert_refused(main(fit_words(spots, tiny, tmp_path / "out", *more)), capsys, named)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_config_that_is_none_is_refused(spots, tiny, tmp_path, capsys):
+    for text in ("model: [", "just text", "no_such_section: {a: 1}", "model: {nett: 1}"):
+        (tmp_path / "bad.yaml").write_text(text)
+        words = fit_words(spots, tiny, tmp_path / "out", "--config", str(tmp_path / "bad.yaml"))
+        assert_refused(main(words), capsys, "bad.yaml" if text.startswith("model: [") else "")
+    assert os.listdir(tmp_path) == ["bad.yaml"]
+
+
+@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+def test_nothing_is_scored_without_a_checkpoint(command, capsys):
+    assert_refused(main([command, "--config", "demo.yaml"]), capsys, "--ckpt_path")
+
+
+def test_what_a_command_needs_is_asked_for_by_its_flag(tested, tiny, capsys):
+    checkpoint = str(tested / "checkpoints" / "best.ckpt")
+    assert_refused(main(["test", "--ckpt_path", checkpoint]), capsys, "--data.test_json")
+    assert_refused(main(["predict", "--ckpt_path", checkpoint]), capsys, "--data.predict_source")
+    assert_refused(main(["fit", "--config", "demo.yaml"]), capsys, "--data.train_json")
+    assert_refused(main(["fit"]), capsys, "--config demo.yaml")
+
+
+def test_files_that_are_no_checkpoints_of_ours_are_refused(tested, spots, tmp_path, capsys):
+    (tmp_path / "text.ckpt").write_text("hello")
+    torch.save({"state_dict": {}}, tmp_path / "weights.ckpt")
+    stranger = torch.load(tested / "checkpoints" / "best.ckpt", weights_only=True)
+    stranger["carcloc"]["recipe"]["model"]["net"]["init_args"]["backbone"]["class_path"] = "os.system"
+    torch.save(stranger, tmp_path / "stranger.ckpt")
+    for name in ("text.ckpt", "weights.ckpt", "stranger.ckpt", "missing.ckpt"):
+        words = ["test", "--ckpt_path", str(tmp_path / name), "--data.test_json", str(spots / "test.json")]
+        assert_refused(main(words), capsys, name)
+
+
+def test_a_second_fit_does_not_overwrite_the_first(run, spots, tiny, capsys):
+    before = (run / "checkpoints" / "last.ckpt").read_bytes()
+    assert_refused(main(fit_words(spots, tiny, run)), capsys, "--ckpt_path last")
+    assert (run / "checkpoints" / "last.ckpt").read_bytes() == before
+
+
+def truncated(spots, tmp_path):
+    """The data with one test image cut short: its header is whole."""
+    shutil.copytree(spots, tmp_path / "data")
+    victim = tmp_path / "data" / "images" / "test_3.png"
+    victim.write_bytes(victim.read_bytes()[:2000])
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_truncated_image_ends_the_test_and_leaves_no_figures(tested, spots, tmp_path, capsys, workers):
+    data = truncated(spots, tmp_path)
+    root = ["--trainer.default_root_dir", str(tmp_path / "out"), "--data.num_workers", workers]
+    assert_refused(main(test_words(data, tested, *root)), capsys, "test_3.png")
+    assert not (tmp_path / "out" / "metrics.json").exists()
+    assert not (tmp_path / "out" / "per_image.csv").exists()
+
+
+def test_a_truncated_image_leaves_no_predictions(tested, spots, tmp_path, capsys):
+    data = truncated(spots, tmp_path)
+    words = ["predict", "--ckpt_path", str(tested / "checkpoints" / "best.ckpt"), "--data.num_workers", "0"]
+    words += ["--data.predict_source", str(data / "images"), "--trainer.default_root_dir", str(tmp_path / "out")]
+    assert_refused(main(words), capsys, "test_3.png")
+    assert not (tmp_path / "out" / "predictions").exists()
+
+
+def test_the_same_group_in_two_splits_is_warned_of(spots, tiny, tmp_path, capsys):
+    for split in ("train", "val"):
+        text = change(spots / f"{split}.json", first_image(group="patient-7"))
+        (tmp_path / f"{split}.json").write_text(text)
+    words = fit_words(spots, tiny, tmp_path / "out", "--data.val_json", str(tmp_path / "val.json"))
+    words += ["--data.train_json", str(tmp_path / "train.json"), "--trainer.max_epochs", "1"]
+    assert main(words) == 0
+    out = capsys.readouterr()
+    assert "patient-7" in out.out
+    assert out.err == ""
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_torn(spots, tiny, tmp_path):
+    """A limit on file size stands in for the disk: the first checkpoint does not fit."""
+    code = (
+        "import resource, sys\n"
+        "from carcinosis_loc.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    words = fit_words(spots, tiny, tmp_path / "out", "--trainer.max_epochs", "1")
+    out = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    assert out.returncode == 2, out.stderr
+    assert out.stderr.count("\n") == 1
+    assert list((tmp_path / "out").rglob("*.ckpt")) == []
