@@ -14,11 +14,11 @@ install: $(STAMP)  ## set up .venv/ with the package, all extras, and carcloc in
 
 # torch first and pinned: an unpinned one would bring CUDA along on machines that have no GPU.
 $(STAMP): pyproject.toml requirements/constraints.txt requirements/openmmlab.txt
-	@echo "Setting up $(VENV)/ (a few minutes the first time)"
+	@echo "Setting up $(VENV)/: torch, packages, mmpose (a few minutes the first time)"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --progress-bar on -c requirements/constraints.txt torch
-	$(BIN)/python -m pip install --quiet --progress-bar on -c requirements/constraints.txt -e '.[dev]'
-	$(BIN)/python -m pip install --quiet --progress-bar on --no-deps -r requirements/openmmlab.txt
+	$(BIN)/python -m pip install -c requirements/constraints.txt torch
+	$(BIN)/python -m pip install -c requirements/constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --no-deps -r requirements/openmmlab.txt
 	@touch $@
 
 DEMO := runs/demo

@@ -38,6 +38,7 @@ _NOISE = (
     r".*Checkpoint directory .* exists and is not empty",  # we refuse to overwrite, and resuming is meant to
     r".*You are using a custom batch sampler",  # EvaluationBatches drops no frame
     r".*when using `ckpt_path`, callbacks used to create the checkpoint",  # evaluation needs none of them
+    r".*It is recommended to use .*sync_dist=True",  # our metrics are summed over processes already
     r".*Trying to infer the `batch_size`",
 )
 
@@ -137,7 +138,8 @@ def be_quiet_and_orderly() -> None:
         handler = _Stdout()
         handler.setFormatter(_Line())
         root.addHandler(handler)
-    logging.getLogger("carcinosis_loc").setLevel(logging.INFO)
+    first = os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
+    logging.getLogger("carcinosis_loc").setLevel(logging.INFO if first else logging.ERROR)
     logging.captureWarnings(True)
     for pattern in _NOISE:
         warnings.filterwarnings("ignore", pattern)

@@ -98,7 +98,7 @@ class PointModule(LightningModule):
     def detect(self, batch: Batch) -> Detections:
         """Peaks of a batch in image pixels, all that lie above the score floor."""
         logits = self.net(batch.image)
-        peaks = self.decoder(logits, self.net.stride, cells_of(batch.valid, self.net.stride))
+        peaks = self.decoder(logits, self.net.stride, cells_of(_on_image(batch), self.net.stride))
         located = [Peaks(box.to_image(p.xy), p.scores) for p, box in zip(peaks, batch.letterboxes, strict=True)]
         return Detections(batch.frames, located, logits)
 
@@ -184,3 +184,12 @@ class PointModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the calibrated threshold over."""
         self.calibrated_threshold = checkpoint.get(CHECKPOINT_KEY, {}).get("threshold")
+
+
+def _on_image(batch: Batch) -> Tensor:
+    """Pixels that are no padding. Peaks in ignore regions are found too; it is the metrics that pass them over."""
+    inside = torch.zeros_like(batch.valid)
+    for frame, box in zip(inside, batch.letterboxes, strict=True):
+        (left, top), (height, width) = box.offset, box.resized
+        frame[:, top : top + height, left : left + width] = not batch.dummy
+    return inside

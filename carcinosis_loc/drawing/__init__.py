@@ -1,0 +1,23 @@
+"""Pictures as arrays, ``(H, W, 3)``, uint8, RGB: points on an image, heatmaps, panels, curves. No torch, no state."""
+
+from carcinosis_loc.drawing.curves import curve_figure
+from carcinosis_loc.drawing.heat import Heatmap, heat_bar, heat_picture
+from carcinosis_loc.drawing.marks import Marks, judged, labels, overlay, unjudged
+from carcinosis_loc.drawing.panels import panel
+from carcinosis_loc.drawing.view import View, png, view_of
+
+__all__ = [
+    "Heatmap",
+    "Marks",
+    "View",
+    "curve_figure",
+    "heat_bar",
+    "heat_picture",
+    "judged",
+    "labels",
+    "overlay",
+    "panel",
+    "png",
+    "unjudged",
+    "view_of",
+]

@@ -1,0 +1,49 @@
+"""A network that needs no training: a cell's logit is its brightness. On drawn spots it finds the spots."""
+
+import torch
+from lightning.pytorch import Trainer
+from torch import nn
+from torch.nn import functional as F
+
+from carcinosis_loc.data import PointDataModule, TrainTransform
+from carcinosis_loc.heatmap import GaussianEncoder, PeakDecoder
+from carcinosis_loc.losses import HeatmapMSE
+from carcinosis_loc.module import PointModule
+
+
+class BrightNet(nn.Module):
+    stride = 4
+
+    def __init__(self):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(1))
+
+    def forward(self, image):
+        grey = image.float().mean(dim=1, keepdim=True)
+        return (F.avg_pool2d(grey, self.stride, ceil_mode=True) - 140) / 10 + self.bias
+
+
+def bright_module(**decoder):
+    return PointModule(
+        BrightNet(), HeatmapMSE(), PeakDecoder(**decoder), GaussianEncoder(), lambda p: torch.optim.SGD(p, lr=0.0)
+    )
+
+
+def spot_data(spots, **options):
+    files = {f"{split}_json": str(spots / f"{split}.json") for split in ("train", "val", "test")}
+    options = {"image_dir": str(spots / "images"), "batch_size": 2, "num_workers": 0, **files, **options}
+    return PointDataModule(**options, train_transform=TrainTransform(crop_size_px=48))
+
+
+def quiet_trainer(root, *callbacks, **options):
+    options = {"logger": False, "devices": 1, "num_sanity_val_steps": 0, **options}
+    return Trainer(
+        accelerator="cpu",
+        default_root_dir=root,
+        callbacks=list(callbacks),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        use_distributed_sampler=False,
+        **options,
+    )
