@@ -39,6 +39,8 @@ _NOISE = (
     r".*You are using a custom batch sampler",  # EvaluationBatches drops no frame
     r".*when using `ckpt_path`, callbacks used to create the checkpoint",  # evaluation needs none of them
     r".*It is recommended to use .*sync_dist=True",  # our metrics are summed over processes already
+    r".*could not find the monitored key in the returned",  # fit without validation: the last epoch is the best
+    r".*The dirpath has changed from",  # a run's folder may be moved
     r".*Trying to infer the `batch_size`",
 )
 

@@ -1,8 +1,12 @@
 """Where configs are found: a path as given, else the bare name of a shipped one."""
 
 import logging
+from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from carcinosis_loc.errors import InputError
 
@@ -34,10 +38,45 @@ def find_config(name: str) -> str:
     if local.is_file():
         if is_bare_name and not local.samefile(shipped):
             logger.info("config: the local file ./%s is used, not the shipped config of that name", name)
+        read_config(local)
         return str(local)
     if is_bare_name:
         return str(shipped)
     raise InputError(f"{name}: no such config file, and none that is shipped ({', '.join(shipped_names())})")
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """The content of a config file, plain values only.
+
+    Raises:
+        InputError: the file cannot be read, is no YAML, or holds no sections.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        raise InputError(f"{path}: is no YAML: {where}{getattr(error, 'problem', None) or error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as a config ({error})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: is no config: it must hold sections such as trainer, model and data")
+    return content
+
+
+def config_with(key: str, arguments: list[str]) -> str | None:
+    """The last config on a command line that has ``key``, a dotted path or the end of one; None if none has."""
+    for path in reversed(option_values(arguments, *CONFIG_FLAGS)):
+        if Path(path).is_file() and any(f".{name}".endswith(f".{key}") for name in _dotted(read_config(path))):
+            return path
+    return None
+
+
+def _dotted(value: Any, prefix: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield f"{prefix}{key}"
+            yield from _dotted(inner, f"{prefix}{key}.")
 
 
 def option_values(arguments: list[str], *flags: str) -> list[str]:

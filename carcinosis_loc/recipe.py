@@ -4,13 +4,15 @@ import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jsonargparse import ArgumentParser
 
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.models import HeatmapNet, read_checkpoint
+from carcinosis_loc.models import read_checkpoint
 from carcinosis_loc.module import CHECKPOINT_KEY
+
+Part = TypeVar("Part")
 
 # A checkpoint may come from a stranger: it may name our classes and torch's, never import what it likes.
 _TRUSTED = ("carcinosis_loc.", "torch.optim.")
@@ -56,14 +58,13 @@ def read_recipe(path: Path, content: Mapping[str, Any] | None = None) -> Recipe:
     return Recipe(settings, entry.get("threshold"))
 
 
-def build_net(settings: Mapping[str, Any]) -> HeatmapNet:
-    """Build the network that a recipe describes, with untrained weights."""
+def build(settings: Mapping[str, Any], part: str, kind: type[Part]) -> Part:
+    """Build a part of the model that a recipe describes, untrained: ``net``, ``decoder`` and so on."""
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--net", type=HeatmapNet)
-    config = parser.parse_object({"net": settings["model"]["net"]})
-    net = parser.instantiate_classes(config).net
-    assert isinstance(net, HeatmapNet)
-    return net
+    parser.add_argument("--part", type=kind)
+    built = parser.instantiate_classes(parser.parse_object({"part": settings["model"][part]})).part
+    assert isinstance(built, kind)
+    return built
 
 
 def _class_paths(value: Any) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from carcinosis_loc.callbacks import (
     Progress,
     ResultFiles,
 )
-from carcinosis_loc.configs import CONFIG_FLAGS, option_values, resolve_configs
+from carcinosis_loc.configs import CONFIG_FLAGS, config_with, option_values, resolve_configs
 from carcinosis_loc.data import PointDataModule
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.module import FALLBACK_THRESHOLD, PointModule
@@ -65,12 +66,7 @@ def run(words: list[str]) -> None:
             args=[command, *options],
         )
     except ArgumentError as error:
-        hint = (
-            ""
-            if option_values(options, *CONFIG_FLAGS) or command != "fit"
-            else "; start from a shipped one: --config demo.yaml"
-        )
-        raise InputError(f"carcloc {command}: {error}{hint}") from error
+        raise InputError(_explained(str(error), command, options)) from error
 
 
 class RunCLI(LightningCLI):
@@ -108,7 +104,6 @@ class RunCLI(LightningCLI):
         settings = self.config[command]
         self.datamodule.check(command)
         root = Path(settings.trainer.default_root_dir)
-        check_folder(root, fresh=command == "fit" and settings.ckpt_path is None)
         self._dump_config()
         self.model.recipe = make_recipe(self.config_dump)
         progress = [] if settings.trainer.enable_progress_bar is False else [Progress()]
@@ -120,7 +115,9 @@ class RunCLI(LightningCLI):
         trainer_settings.plugins = [*_as_list(trainer_settings.plugins), AtomicCheckpointIO()]
         if trainer_settings.logger is None:
             trainer_settings.logger = _loggers(command, settings, root, self.config_dump)
-        return super().instantiate_trainer(**kwargs)
+        trainer = super().instantiate_trainer(**kwargs)
+        check_folder(root, fresh=command == "fit" and settings.ckpt_path is None)
+        return trainer
 
     def before_test(self) -> None:
         """Say which threshold counts, where nobody chose one."""
@@ -150,6 +147,17 @@ class RunCLI(LightningCLI):
     def _config_text(self) -> str:
         command = str(self.subcommand)
         return str(self._parser(command).dump(self.config[command], skip_none=False))
+
+
+def _explained(message: str, command: str, options: list[str]) -> str:
+    """A parser's message with the file that it is about, where a config holds the key that it names."""
+    if "required" in message and not option_values(options, *CONFIG_FLAGS):
+        return f"carcloc {command}: {message}; start from a shipped config: --config demo.yaml"
+    keys = re.findall(r"""['"]([\w.]+)['"]""", message)
+    given = {word.split("=")[0].lstrip("-") for word in options if word.startswith("--")}
+    files = [config_with(key, options) for key in keys if not any(f".{flag}".endswith(f".{key}") for flag in given)]
+    place = next((file for file in reversed(files) if file), f"carcloc {command}")
+    return f"{place}: {message}"
 
 
 def _with_checkpoint(command: str, options: list[str]) -> list[str]:

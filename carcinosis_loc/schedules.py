@@ -1,6 +1,6 @@
 """Learning-rate schedules that know the length of the run: built from ``(optimizer, total_steps)``."""
 
-from typing import cast
+from typing import Any, cast
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
@@ -37,3 +37,8 @@ class OneCycle(OneCycleLR):
             div_factor=div_factor,
             final_div_factor=final_div_factor,
         )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint, over this run's length: a run may be resumed with more epochs than it had."""
+        own = {name: vars(self)[name] for name in ("total_steps", "_schedule_phases")}
+        super().load_state_dict(state_dict | own)

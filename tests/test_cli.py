@@ -310,10 +310,20 @@ def test_bad_arguments_are_refused(more, named, spots, tiny, tmp_path, capsys, m
 
 
 def test_a_config_that_is_none_is_refused(spots, tiny, tmp_path, capsys):
-    for text in ("model: [", "just text", "no_such_section: {a: 1}", "model: {nett: 1}"):
+    loss = "model: {loss: {class_path: carcinosis_loc.losses.Hill, init_args: {lamb: 1}}}"
+    for text, named in (
+        ("model: [", "line 1"),
+        ("just text", "sections"),
+        ("", "sections"),
+        ("no_such_section: {a: 1}", "no_such_section"),
+        ("model: {nett: 1}", "model.nett"),
+        (loss, "lamb"),
+        ("trainer: {max_epochs: many}", "trainer.max_epochs"),
+    ):
         (tmp_path / "bad.yaml").write_text(text)
         words = fit_words(spots, tiny, tmp_path / "out", "--config", str(tmp_path / "bad.yaml"))
-        assert_refused(main(words), capsys, "bad.yaml" if text.startswith("model: [") else "")
+        words = [word for word in words if word not in ("--trainer.max_epochs", "2")]
+        assert_refused(main(words), capsys, "bad.yaml", named)
     assert os.listdir(tmp_path) == ["bad.yaml"]
 
 

@@ -30,4 +30,4 @@ def picture_names(frames: Sequence[Frame]) -> dict[int, str]:
 def _flat(file_name: str) -> str:
     path = PurePosixPath(file_name)
     words = [*path.parts[:-1], path.stem]
-    return "_".join(words)[-_MOST_CHARACTERS:].lstrip(".") or "image"
+    return "_".join(words).replace("/", "")[-_MOST_CHARACTERS:].lstrip(".") or "image"

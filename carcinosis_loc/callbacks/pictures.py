@@ -134,8 +134,9 @@ class Pictures(Callback):
         for name, picture in shown.items():
             write_bytes(folder / f"{stage}_{name}.png", png(picture))
         dashboards = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
-        for logger in dashboards if shown else ():
-            logger.log_image(f"{stage}/pictures", list(shown.values()), step=trainer.global_step, caption=list(shown))
+        for logger in dashboards:
+            for name, picture in shown.items():  # a key each: W&B dislikes pictures of different sizes in one
+                logger.log_image(f"{stage}/pictures/{name}", [picture], step=trainer.global_step)
         if module.results.get("n_images", 0) > 0:
             curve = module.point_f1.curve
             write_bytes(folder / f"{stage}_curve.png", png(_curve_picture(stage, curve, module)))

@@ -97,36 +97,36 @@ def overlay(image: Rgb, marks: Sequence[Marks], outlines: Sequence[Float32] = ()
     view = view or view_of((image.shape[0], image.shape[1]))
     picture = view.show(image)
     edges = np.zeros(picture.shape[:2], np.uint8)
-    line_px = max(1, round(1.3 * view.mark_px))
-    _draw_all(edges, marks, outlines, view, line_px + 2 * max(1, round(0.6 * line_px)), 255)
+    _draw_all(edges, marks, outlines, view, edge=True)
     picture = _darken(picture, edges)
-    _draw_all(picture, marks, outlines, view, line_px, None)
+    _draw_all(picture, marks, outlines, view, edge=False)
     return picture
 
 
-def _draw_all(
-    canvas: Rgb, marks: Sequence[Marks], outlines: Sequence[Float32], view: View, line_px: int, grey: int | None
-) -> None:
-    """Draw everything in one grey, or (None) in its own colours."""
+def _draw_all(canvas: Rgb, marks: Sequence[Marks], outlines: Sequence[Float32], view: View, *, edge: bool) -> None:
+    """Draw everything in its own colours, or the edges around it as a mask."""
     polygons = [_fixed_point(view.to_network(outline)) for outline in outlines]
-    cv2.polylines(canvas, polygons, True, GREY if grey is None else grey, line_px, cv2.LINE_AA, _SUBPIXEL_BITS)
+    line_px = _line_px(view.mark_px / 2, edge)
+    cv2.polylines(canvas, polygons, True, 255 if edge else GREY, line_px, cv2.LINE_AA, _SUBPIXEL_BITS)
     for one in marks:
-        colour = one.kind.colour if grey is None else grey
-        _draw(canvas, one, view.to_network(one.xy), view.mark_px, colour, line_px)
+        _draw(canvas, one, view.to_network(one.xy), view.mark_px, edge)
 
 
-def draw_sample(canvas: Rgb, kind: Kind, xy: tuple[float, float], mark_px: float = 1.0) -> None:
+def draw_sample(canvas: Rgb, kind: Kind, xy: tuple[float, float]) -> None:
     """Draw one mark of ``kind`` onto ``canvas``, for a legend; a peak as one of a high score."""
     place = np.array([xy], np.float32)
     one = Marks(kind, place, np.array([0.75], np.float32) if kind.shape == "circle" else None)
-    _draw(canvas, one, place, mark_px, kind.colour, 1)
+    _draw(canvas, one, place, 1.0, edge=False)
 
 
-def _draw(canvas: Rgb, marks: Marks, xy: Float32, mark_px: float, colour: Colour | int, line_px: int) -> None:
+def _draw(canvas: Rgb, marks: Marks, xy: Float32, mark_px: float, edge: bool) -> None:
+    colour: Colour | int = 255 if edge else marks.kind.colour
     scores = np.ones(len(xy)) if marks.scores is None else marks.scores
+    # What is known lies under or within the circles of what was found: its lines are thinner.
+    line_px = _line_px(mark_px / 2 if marks.kind.shape in ("plus", "diamond") else mark_px, edge)
     for place, score in zip(xy, scores, strict=True):
         if marks.kind.shape == "circle":
-            radius = round((3 + 6 * float(score)) * mark_px * 2**_SUBPIXEL_BITS)
+            radius = round((4 + 5 * float(score)) * mark_px * 2**_SUBPIXEL_BITS)
             (centre,) = _fixed_point(place[None])
             cv2.circle(canvas, centre.tolist(), radius, colour, line_px, cv2.LINE_AA, _SUBPIXEL_BITS)
         else:
@@ -135,11 +135,16 @@ def _draw(canvas: Rgb, marks: Marks, xy: Float32, mark_px: float, colour: Colour
                 cv2.polylines(canvas, [line], False, colour, line_px, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
+def _line_px(mark_px: float, edge: bool) -> int:
+    line_px = max(1, round(1.6 * mark_px))
+    return line_px + 2 * max(1, round(0.6 * line_px)) if edge else line_px
+
+
 # Strokes as polygons around the point, (x, y) in units of ``mark_px``.
 _STROKES = {
     "plus": [np.array([[-2.5, 0], [2.5, 0]]), np.array([[0, -2.5], [0, 2.5]])],
     "cross": [np.array([[-4.5, -4.5], [4.5, 4.5]]), np.array([[-4.5, 4.5], [4.5, -4.5]])],
-    "diamond": [np.array([[0, -5.5], [5.5, 0], [0, 5.5], [-5.5, 0], [0, -5.5]])],
+    "diamond": [np.array([[0, -8], [8, 0], [0, 8], [-8, 0], [0, -8]])],
 }
 
 

@@ -49,7 +49,7 @@ def view_of(size: Size, most_side_px: int | None = None) -> View:
 
 def png(picture: Rgb) -> bytes:
     """``picture`` as the bytes of a PNG file."""
-    done, data = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_PNG_COMPRESSION, 4])
+    done, data = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))
     if not done:
         raise ValueError(f"a picture of shape {picture.shape} cannot be written as PNG")
     return bytes(data)

@@ -20,7 +20,7 @@ class BrightNet(nn.Module):
 
     def forward(self, image):
         grey = image.float().mean(dim=1, keepdim=True)
-        return (F.avg_pool2d(grey, self.stride, ceil_mode=True) - 140) / 10 + self.bias
+        return (F.avg_pool2d(grey, self.stride, ceil_mode=True) - 140) / 30 + self.bias
 
 
 def bright_module(**decoder):

@@ -1,11 +1,20 @@
+from dataclasses import replace
+
 import cv2
+import numpy as np
 import pytest
+import torch
 from bright import bright_module, quiet_trainer, spot_data
 from lightning.pytorch.loggers import WandbLogger
+from torch.utils.data import DataLoader
 
 from carcinosis_loc.callbacks import pictures
 from carcinosis_loc.callbacks.pictures import Pictures
+from carcinosis_loc.data.collate import collate
+from carcinosis_loc.data.dataset import PointDataset
+from carcinosis_loc.data.sampling import EvaluationBatches
 from carcinosis_loc.metrics import per_image
+from carcinosis_loc.points import Peaks, Points
 
 
 def files_in(root):
@@ -37,17 +46,15 @@ def test_exhaustive_frames_are_judged_as_the_metrics_judge_them(spots, tmp_path,
         assert frame.file_name in title
         assert threshold == 0.3
         assert counts(known) == {"true": len(frame.points)}
-        box = heatmap.letterbox
-        peaks = module.decoder(module.net(as_tensor(frame)), module.net.stride)[0]
-        row = per_image(type(peaks)(box.to_image(peaks.xy), peaks.scores), frame, module.match_radius_px, threshold)
+        (peaks,) = module.decoder(module.net(as_tensor(frame)), module.net.stride)
+        found_here = Peaks(heatmap.letterbox.to_image(peaks.xy), peaks.scores)
+        row = per_image(found_here, frame, module.match_radius_px, threshold)
         assert counts(marks) == {"true": row.tp, "found": row.tp, "false": row.fp, "missed": row.fn}
         found += row.tp
     assert found > 10
 
 
 def as_tensor(frame):
-    import torch
-
     pixels = cv2.imread(str(frame.path))[..., ::-1].copy()
     return torch.from_numpy(pixels).permute(2, 0, 1)[None]
 
@@ -64,14 +71,11 @@ def test_no_peak_of_a_sparse_frame_is_judged(spots, tmp_path, drawn):
 
 
 def test_peaks_in_ignore_regions_are_passed_over(spots, tmp_path, drawn):
-    import numpy as np
-
     module, data = bright_module(threshold=0.3), spot_data(spots)
     data.check("test")
     everything = np.array([[-1, -1], [100, -1], [100, 100], [-1, 100]], np.float32)
-    for frame in data.frames["test"]:
-        object.__setattr__(frame, "ignore", (everything,))
-        object.__setattr__(frame, "points", type(frame.points).none())
+    frames = data.frames["test"]
+    data.frames["test"] = [replace(frame, ignore=(everything,), points=Points.none()) for frame in frames]
     quiet_trainer(tmp_path, Pictures()).test(module, data, verbose=False)
     total = {name: sum(counts(marks).get(name, 0) for _, _, _, marks, *_ in drawn) for name in ("false", "ignored")}
     assert total["false"] == 0
@@ -79,20 +83,26 @@ def test_peaks_in_ignore_regions_are_passed_over(spots, tmp_path, drawn):
     assert all(len(outlines) == 1 for *_, outlines in drawn)
 
 
-def test_pictures_come_every_n_epochs_and_after_the_last_from_the_same_frames(spots, tmp_path, drawn):
-    data = spot_data(spots)
-    trainer = quiet_trainer(tmp_path, Pictures(n_frames=2, every_n_epochs=2), max_epochs=5, num_sanity_val_steps=1)
+@pytest.mark.parametrize(("every", "max_epochs", "expected"), [(1, 2, [0, 1]), (2, 5, [1, 3, 4])])
+def test_pictures_come_every_n_epochs_and_after_the_last_from_the_same_frames(
+    spots, tmp_path, drawn, every, max_epochs, expected
+):
+    """The batches that Lightning tries before the first epoch give none."""
     epochs = []
-    real = Pictures._draw
-    watched = trainer.callbacks[[type(c) for c in trainer.callbacks].index(Pictures)]
-    watched._draw = lambda stage, trainer, module: (
-        epochs.append(trainer.current_epoch),
-        real(watched, stage, trainer, module),
+
+    class Watched(Pictures):
+        def _draw(self, stage, trainer, module):
+            epochs.append(trainer.current_epoch)
+            super()._draw(stage, trainer, module)
+
+    data = spot_data(spots)
+    trainer = quiet_trainer(
+        tmp_path, Watched(n_frames=2, every_n_epochs=every), max_epochs=max_epochs, num_sanity_val_steps=1
     )
     trainer.fit(bright_module(), data)
-    assert epochs == [1, 3, 4]
+    assert epochs == expected
     titles = [title for *_, title, _ in drawn]
-    assert titles == titles[:2] * 3
+    assert titles == titles[:2] * len(expected)
     assert files_in(tmp_path) == {"val_val_0.png", "val_val_4.png"}
 
 
@@ -122,12 +132,6 @@ def test_wrong_numbers_are_refused(wrong):
 
 
 def loader_of(spots, rank=0, world_size=1, batch_size=2):
-    from torch.utils.data import DataLoader
-
-    from carcinosis_loc.data.collate import collate
-    from carcinosis_loc.data.dataset import PointDataset
-    from carcinosis_loc.data.sampling import EvaluationBatches
-
     data = spot_data(spots)
     data.check("test")
     dataset = PointDataset(data.frames["test"])
@@ -160,8 +164,8 @@ class Dashboard(WandbLogger):
     def log_hyperparams(self, *given, **named):
         pass
 
-    def log_image(self, key, images, step=None, caption=None):
-        self.images[key] = (images, step, caption)
+    def log_image(self, key, images, step=None):
+        self.images[key] = images
 
     def log_metrics(self, metrics, step=None):
         self.metrics |= metrics
@@ -180,10 +184,10 @@ def test_a_dashboard_gets_the_same_pictures_and_the_curve(spots, tmp_path):
     dashboard = Dashboard()
     trainer = quiet_trainer(tmp_path, Pictures(n_frames=2), logger=dashboard)
     trainer.test(bright_module(threshold=0.3), spot_data(spots), verbose=False)
-    images, _, captions = dashboard.images["test/pictures"]
-    assert captions == ["test_0", "test_5"]
-    for image, caption in zip(images, captions, strict=True):
-        assert (cv2.imread(str(tmp_path / "pictures" / f"test_{caption}.png"))[..., ::-1] == image).all()
+    assert list(dashboard.images) == ["test/pictures/test_0", "test/pictures/test_5"]
+    for key, (image,) in dashboard.images.items():
+        file = tmp_path / "pictures" / f"test_{key.rsplit('/', 1)[1]}.png"
+        assert (cv2.imread(str(file))[..., ::-1] == image).all()
     table = dashboard.metrics["test/curve"].table
     assert table.columns == ["recall", "precision", "threshold", "f1"]
     assert table.data == sorted(table.data, key=lambda row: -row[2])
