@@ -57,8 +57,7 @@ class Localizer:
             logits = self.net(self._batch(canvas.transpose(2, 0, 1)))
             cells = cells_of(self._batch(valid[None]), self.net.stride)
             (peaks,) = self.decoder(logits, self.net.stride, cells)
-        found = Peaks(box.to_image(peaks.xy), peaks.scores)
-        return found.above(self.threshold if threshold is None else threshold)
+        return box.peaks_to_image(peaks).above(self.threshold if threshold is None else threshold)
 
     def _batch(self, array: npt.NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array))[None].to(self.net.mean.device)

@@ -99,7 +99,7 @@ class PointModule(LightningModule):
         """Peaks of a batch in image pixels, all that lie above the score floor."""
         logits = self.net(batch.image)
         peaks = self.decoder(logits, self.net.stride, cells_of(_on_image(batch), self.net.stride))
-        located = [Peaks(box.to_image(p.xy), p.scores) for p, box in zip(peaks, batch.letterboxes, strict=True)]
+        located = [box.peaks_to_image(found) for found, box in zip(peaks, batch.letterboxes, strict=True)]
         return Detections(batch.frames, located, logits)
 
     def _evaluate(self, batch: Batch) -> Detections:

@@ -173,3 +173,8 @@ class Letterbox:
         factor = np.array([self.source[1] / self.resized[1], self.source[0] / self.resized[0]])
         back = rescale(np.asarray(xy, np.float64) - np.array(self.offset, np.float64), factor)
         return back.astype(np.float32)
+
+    def peaks_to_image(self, peaks: Peaks) -> Peaks:
+        """Peaks in network pixels to image pixels, on the image: a cell at the edge may reach beyond it."""
+        edge = np.array([self.source[1], self.source[0]], np.float32) - np.float32(0.5)
+        return Peaks(np.clip(self.to_image(peaks.xy), np.float32(-0.5), edge), peaks.scores)

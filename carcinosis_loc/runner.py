@@ -188,17 +188,16 @@ def _loggers(command: str, settings: Namespace, root: Path, config: dict[str, An
         taken = len(list(root.glob("logs/fit*")))
         loggers.append(CSVLogger(root, name="logs", version="fit" if not taken else f"fit_{taken + 1}"))
     if settings.wandb != "off":
-        offline = settings.wandb == "offline"
-        loggers.append(
-            WandbLogger(
-                project=settings.wandb_project,
-                name=root.name,
-                save_dir=root,
-                offline=offline,
-                job_type=command,
-                config=config,
-            )
+        dashboard = WandbLogger(
+            project=settings.wandb_project,
+            name=root.name,
+            save_dir=root,
+            offline=settings.wandb == "offline",
+            job_type=command,
+            config=config,
         )
+        dashboard._wandb_init.pop("anonymous", None)  # wandb warns of it on stderr, though nobody set it
+        loggers.append(dashboard)
     return loggers
 
 

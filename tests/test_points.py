@@ -92,3 +92,9 @@ def test_no_canvas_is_the_identity():
     point = np.array([[3.25, 7.5]], np.float32)
     assert (box.to_network(point) == point).all()
     assert box.canvas == (33, 44)
+
+
+def test_peaks_stay_on_the_image():
+    box = Letterbox.fit((33, 65), None)
+    peaks = box.peaks_to_image(Peaks([[65.5, 34.0], [-0.6, 3.0], [5.25, 6.5]], [0.9, 0.8, 0.7]))
+    assert peaks.xy.tolist() == [[64.5, 32.5], [-0.5, 3.0], [5.25, 6.5]]
