@@ -9,6 +9,7 @@ from typing import Any, Literal
 from jsonargparse import ArgumentError, Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
@@ -115,6 +116,8 @@ class RunCLI(LightningCLI):
         trainer_settings.plugins = [*_as_list(trainer_settings.plugins), AtomicCheckpointIO()]
         if trainer_settings.logger is None:
             trainer_settings.logger = _loggers(command, settings, root, self.config_dump)
+        if command == "fit" and trainer_settings.logger:
+            trainer_settings.callbacks.append(LearningRateMonitor(logging_interval="step"))
         trainer = super().instantiate_trainer(**kwargs)
         check_folder(root, fresh=command == "fit" and settings.ckpt_path is None)
         return trainer

@@ -62,7 +62,14 @@ def test_fit_writes_its_folder_and_no_other(run, tmp_path):
     assert config["data"]["num_workers"] == 0
     with (run / "logs" / "fit" / "metrics.csv").open() as file:
         columns = csv.DictReader(file).fieldnames
-    for name in ("train/loss", "train/max_probability", "val/loss", "val/peaks_per_frame", "val/recall_on_labelled"):
+    for name in (
+        "lr-AdamW",
+        "train/loss",
+        "train/max_probability",
+        "val/loss",
+        "val/peaks_per_frame",
+        "val/recall_on_labelled",
+    ):
         assert name in columns, name
     assert not any(name.startswith("val/f1") for name in columns), "F1 needs exhaustive frames"
     assert list((run / "pictures").glob("val_*.png"))
@@ -407,3 +414,32 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_torn(spots, tiny, tmp_path):
     assert out.returncode == 2, out.stderr
     assert out.stderr.count("\n") == 1
     assert list((tmp_path / "out").rglob("*.ckpt")) == []
+
+
+def test_weights_and_biases_are_offline_and_silent_and_hold_the_dashboards(spots, tiny, tmp_path):
+    """In a process of its own, whose standard error must stay empty."""
+    words = fit_words(spots, tiny, tmp_path / "out", "--wandb", "offline", "--data.val_json", str(spots / "val.json"))
+    command = [sys.executable, "-m", "carcinosis_loc", *words]
+    out = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert out.returncode == 0, out.stderr
+    assert out.stderr == ""
+    (logs,) = (tmp_path / "out" / "wandb").glob("offline-run-*/*.wandb")
+    held = logs.read_bytes()
+    for name in (b"train/loss", b"val/selection", b"lr-AdamW", b"val/pictures"):
+        assert name in held, name
+    assert not (tmp_path / "wandb").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_score_what_one_does(tested, spots, tmp_path):
+    """Through the front door and Lightning's own launcher."""
+    figures = []
+    for devices in ("1", "2"):
+        out = ["--trainer.default_root_dir", str(tmp_path / devices), "--trainer.devices", devices]
+        words = test_words(spots, tested, *out, "--trainer.strategy", "ddp" if devices == "2" else "auto")
+        run = subprocess.run([sys.executable, "-m", "carcinosis_loc", *words], capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr
+        figures.append(json.loads((tmp_path / devices / "metrics.json").read_text()))
+    assert figures[0].keys() == figures[1].keys()
+    for name, value in figures[0].items():
+        assert figures[1][name] == pytest.approx(value, rel=1e-5, abs=1e-6), name

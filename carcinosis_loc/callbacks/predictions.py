@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch.distributed as dist
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from carcinosis_loc.callbacks.names import picture_names
+from carcinosis_loc.callbacks.processes import from_all_processes
 from carcinosis_loc.data.dataset import PointDataset, read_frame
 from carcinosis_loc.drawing import overlay, png, unjudged
 from carcinosis_loc.errors import InputError
@@ -98,7 +98,7 @@ class PredictionFiles(Callback):
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the files over all processes and put the folder in its place."""
         assert isinstance(pl_module, PointModule)
-        found = sorted(_from_all_processes(self._found), key=lambda one: self._order[one.image_id])
+        found = sorted(from_all_processes(self._found), key=lambda one: self._order[one.image_id])
         unfinished, self._found = self._unfinished, []
         if trainer.is_global_zero:
             assert unfinished is not None
@@ -124,14 +124,6 @@ class PredictionFiles(Callback):
         files = ["predictions.json", "images.json", "points.csv", *(["overlays/"] if self.overlays else [])]
         logger.info("predict: %d points with a score of %.3f or more in %d images", points, threshold, len(found))
         logger.info("predictions: %s (%s)", final, ", ".join(files))
-
-
-def _from_all_processes(found: list[_Found]) -> list[_Found]:
-    if not (dist.is_available() and dist.is_initialized()):
-        return found
-    gathered: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(gathered, found)
-    return [one for share in gathered for one in share]
 
 
 def _write(folder: Path, found: list[_Found]) -> None:

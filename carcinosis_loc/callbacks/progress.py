@@ -63,18 +63,10 @@ class Progress(ProgressBar):
         if trainer.state.fn == "validate":
             self._open("validate", _total(trainer.num_val_batches))
 
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def on_validation_batch_end(self, trainer: Trainer, *_: Any, **__: Any) -> None:
         """One step on, where the command is validate."""
         if trainer.state.fn == "validate":
-            self._step("", batch_idx + 1)
+            self._step("", self._done + 1)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the bar, where the command is validate."""
@@ -85,17 +77,9 @@ class Progress(ProgressBar):
         """Open the bar."""
         self._open("test", _total(trainer.num_test_batches))
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def on_test_batch_end(self, *_: Any, **__: Any) -> None:
         """One step on."""
-        self._step("", batch_idx + 1)
+        self._step("", self._done + 1)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the bar."""
@@ -105,17 +89,9 @@ class Progress(ProgressBar):
         """Open the bar."""
         self._open("predict", _total(trainer.num_predict_batches))
 
-    def on_predict_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def on_predict_batch_end(self, *_: Any, **__: Any) -> None:
         """One step on."""
-        self._step("", batch_idx + 1)
+        self._step("", self._done + 1)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the bar."""

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch.distributed as dist
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from carcinosis_loc.callbacks.processes import from_all_processes
 from carcinosis_loc.files import write_json, write_text
 from carcinosis_loc.metrics import per_image
 from carcinosis_loc.module import Detections, PointModule
@@ -73,7 +73,7 @@ class ResultFiles(Callback):
 
     def _write(self, trainer: Trainer, module: LightningModule, suffix: str) -> None:
         assert isinstance(module, PointModule)
-        rows = sorted(_from_all_processes(self._rows), key=lambda row: row["image_id"])
+        rows = sorted(from_all_processes(self._rows), key=lambda row: row["image_id"])
         if not trainer.is_global_zero:
             return
         root = Path(trainer.default_root_dir)
@@ -93,14 +93,6 @@ def _rows(found: Detections, module: PointModule) -> list[Row]:
             figures |= dict.fromkeys(("fp", "f1", "precision"))
         rows.append(names | {"exhaustive": bool(frame.exhaustive)} | figures)
     return rows
-
-
-def _from_all_processes(rows: list[Row]) -> list[Row]:
-    if not (dist.is_available() and dist.is_initialized()):
-        return rows
-    gathered: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(gathered, rows)
-    return [row for share in gathered for row in share]
 
 
 def _summary(module: PointModule) -> dict[str, Any]:
