@@ -94,7 +94,7 @@ class PeakDecoder:
     def __init__(
         self,
         threshold: float | None = None,
-        score_floor: float = 0.01,
+        score_floor: float = 0.001,
         nms_radius_px: float = 4.0,
         top_k: int = 300,
     ) -> None:
