@@ -45,6 +45,7 @@ _NOISE = (
 )
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+_NO_ROOM |= {errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -62,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _dispatch(words)
     except InputError as error:
         return _fail(str(error), 2)
+    except InterruptedError as error:
+        return _fail(str(error), 143)
     except OSError as error:
         if error.errno in _NO_ROOM:
             where = error.filename or "the output folder"
@@ -70,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
     except SystemExit as leaving:
+        if isinstance(leaving.__context__, KeyboardInterrupt):  # Lightning's way to say it
+            return _fail("interrupted; go on with the same command and --ckpt_path last", 130)
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except Exception as error:
         return _unexpected(error)

@@ -1,5 +1,6 @@
 """Where configs are found: a path as given, else the bare name of a shipped one."""
 
+import json
 import logging
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -57,17 +58,22 @@ def read_config(path: str | Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
         raise InputError(f"{path}: is no YAML: {where}{getattr(error, 'problem', None) or error}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as a config ({error})") from error
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise InputError(f"{path}: is no config: it must hold sections such as trainer, model and data")
+    try:
+        json.dumps(content, default=str)
+    except (ValueError, RecursionError, TypeError) as error:
+        raise InputError(f"{path}: is no config: it refers to itself, or has keys that are no names") from error
     return content
 
 
-def config_with(key: str, arguments: list[str]) -> str | None:
-    """The last config on a command line that has ``key``, a dotted path or the end of one; None if none has."""
-    for path in reversed(option_values(arguments, *CONFIG_FLAGS)):
-        if Path(path).is_file() and any(f".{name}".endswith(f".{key}") for name in _dotted(read_config(path))):
+def config_with(keys: list[str], arguments: list[str]) -> str | None:
+    """The last config file on a command line that has one of ``keys``, dotted paths or their ends; None if none has."""
+    files = [value for value in option_values(arguments, *CONFIG_FLAGS) if not value.startswith("{")]
+    for path in reversed(files):
+        if any(f".{name}".endswith(f".{key}") for name in _dotted(read_config(path)) for key in keys):
             return path
     return None
 

@@ -35,6 +35,10 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, str(temporary)):
+            raise OSError(error.errno, error.strerror, str(target)) from error  # a full disk does not say where
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

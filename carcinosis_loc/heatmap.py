@@ -24,12 +24,12 @@ class GaussianEncoder:
         truncate: how many sigma the window reaches to each side.
 
     Raises:
-        ValueError: ``sigma_px`` or ``truncate`` is not positive.
+        ValueError: ``sigma_px`` outside (0, 1000] or ``truncate`` outside (0, 10].
     """
 
     def __init__(self, sigma_px: float = 6.0, combine: Literal["max", "sum"] = "max", truncate: float = 3.5) -> None:
-        if sigma_px <= 0 or truncate <= 0:
-            raise ValueError(f"sigma_px and truncate must be positive, got {sigma_px} and {truncate}")
+        if not 0 < sigma_px <= 1000 or not 0 < truncate <= 10:
+            raise ValueError(f"sigma_px must lie in (0, 1000] and truncate in (0, 10], got {sigma_px} and {truncate}")
         self.sigma_px = sigma_px
         self.combine = combine
         self.truncate = truncate

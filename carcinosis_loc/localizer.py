@@ -16,7 +16,7 @@ from carcinosis_loc.heatmap import PeakDecoder, cells_of
 from carcinosis_loc.models import HeatmapNet, read_checkpoint
 from carcinosis_loc.module import FALLBACK_THRESHOLD
 from carcinosis_loc.points import Letterbox, Peaks, Size
-from carcinosis_loc.recipe import build, read_recipe
+from carcinosis_loc.recipe import build, load_net, read_recipe
 
 Image = npt.NDArray[np.uint8]
 
@@ -77,13 +77,9 @@ def load(checkpoint: str | Path, device: str | torch.device = "cpu") -> Localize
     path = Path(checkpoint)
     content = read_checkpoint(path)
     recipe = read_recipe(path, content)
-    net = build(recipe.settings, "net", HeatmapNet)
-    weights = {k.removeprefix("net."): v for k, v in content["state_dict"].items() if k.startswith("net.")}
-    try:
-        net.load_state_dict(weights)
-    except RuntimeError as error:
-        raise InputError(f"{path}: its weights do not fit the network that it describes ({error})") from error
-    decoder = build(recipe.settings, "decoder", PeakDecoder)
+    net = build(path, recipe.settings, "net", HeatmapNet)
+    load_net(path, content, net)
+    decoder = build(path, recipe.settings, "decoder", PeakDecoder)
     threshold = next((t for t in (decoder.threshold, recipe.threshold) if t is not None), FALLBACK_THRESHOLD)
     size = recipe.settings["data"].get("image_size")
     return Localizer(net.to(device), decoder, tuple(size) if size else None, threshold)

@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MaxMetric, MeanMetric
 
 from carcinosis_loc.data.batch import Batch
+from carcinosis_loc.errors import InputError
 from carcinosis_loc.heatmap import GaussianEncoder, PeakDecoder, cells_of
 from carcinosis_loc.losses import HeatmapLoss
 from carcinosis_loc.metrics import PointF1, SparsePointMetrics
@@ -171,6 +172,10 @@ class PointModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The injected optimizer, and the schedule over the whole run where there is one."""
+        if self.trainer.estimated_stepping_batches < 1:
+            raise InputError(
+                "the trainer's limits leave no batch to train on; see trainer.max_epochs, limit_train_batches"
+            )
         optimizer = self.optimizer(self.parameters())
         if self.scheduler is None:
             return optimizer

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from jsonargparse import ArgumentParser
+from torch import nn
 
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.models import read_checkpoint
@@ -14,8 +16,9 @@ from carcinosis_loc.module import CHECKPOINT_KEY
 
 Part = TypeVar("Part")
 
-# A checkpoint may come from a stranger: it may name our classes and torch's, never import what it likes.
+# A checkpoint may come from a stranger: it may name our classes and torch's optimizers, never import what it likes.
 _TRUSTED = ("carcinosis_loc.", "torch.optim.")
+_PARTS = ("net", "loss", "decoder", "encoder", "optimizer")
 _DATA_KEYS = ("image_size", "category")
 
 
@@ -34,45 +37,89 @@ class Recipe:
 
 def make_recipe(config: Mapping[str, Any]) -> dict[str, Any]:
     """Take from a run's whole configuration what prediction needs, as plain values."""
-    model = copy.deepcopy(config["model"])
-    model["net"].get("init_args", model["net"])["init_checkpoint"] = None  # its weights are in the checkpoint now
-    return {"model": model, "data": {key: config["data"].get(key) for key in _DATA_KEYS}}
+    return {"model": copy.deepcopy(config["model"]), "data": {key: config["data"].get(key) for key in _DATA_KEYS}}
 
 
 def read_recipe(path: Path, content: Mapping[str, Any] | None = None) -> Recipe:
     """Read the recipe of a checkpoint (or of its ``content``, where it was read already).
 
+    What a stranger's checkpoint may say is bounded: the model, of our classes, and the preprocessing; no files.
+
     Raises:
-        InputError: no checkpoint, not one of ours, or one that names classes other than ours and torch's.
+        InputError: no checkpoint, not one of ours, or one that says more than it may.
     """
     content = read_checkpoint(path) if content is None else content
     entry = content.get(CHECKPOINT_KEY)
-    if not isinstance(entry, dict) or "state_dict" not in content:
+    if not isinstance(entry, dict) or not isinstance(content.get("state_dict"), dict):
         raise InputError(f"{path}: is no checkpoint of carcloc; weights alone go to --model.net.init_checkpoint")
-    settings = entry.get("recipe")
-    if not isinstance(settings, dict) or not isinstance(settings.get("model"), dict):
-        raise InputError(f"{path}: holds no recipe of its model; give the --config that it was trained with")
-    for class_path in _class_paths(settings):
-        if not class_path.startswith(_TRUSTED):
-            raise InputError(f"{path}: names the class {class_path}, which a checkpoint may not; give its --config")
-    return Recipe(settings, entry.get("threshold"))
+    settings = copy.deepcopy(entry.get("recipe"))
+    model, data = (settings.get("model"), settings.get("data")) if isinstance(settings, dict) else (None, None)
+    if not isinstance(settings, dict) or not isinstance(model, dict) or not isinstance(data, dict):
+        raise InputError(f"{path}: holds no recipe of its model; was it saved by carcloc?")
+    for part in _PARTS:
+        if not isinstance(model.get(part), dict) or not isinstance(model[part].get("class_path"), str):
+            raise InputError(f"{path}: its recipe lacks model.{part}; it is damaged, or of another version")
+    foreign = [*set(settings).difference(("model", "data")), *set(data).difference(_DATA_KEYS)]
+    foreign += [text for text in _dotted_strings(model) if not text.startswith(_TRUSTED)]
+    if foreign:
+        raise InputError(f"{path}: its recipe names {foreign[0]!s:.80}, which a checkpoint may not")
+    model["net"].setdefault("init_args", {})["init_checkpoint"] = None  # its weights are in the checkpoint
+    return Recipe(settings, _checked_threshold(path, entry.get("threshold")))
 
 
-def build(settings: Mapping[str, Any], part: str, kind: type[Part]) -> Part:
-    """Build a part of the model that a recipe describes, untrained: ``net``, ``decoder`` and so on."""
+def build(path: Path, settings: Mapping[str, Any], part: str, kind: type[Part]) -> Part:
+    """Build a part of the model that the recipe of ``path`` describes, untrained: ``net``, ``decoder`` and so on.
+
+    Raises:
+        InputError: the recipe does not describe one.
+    """
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--part", type=kind)
-    built = parser.instantiate_classes(parser.parse_object({"part": settings["model"][part]})).part
+    try:
+        built = parser.instantiate_classes(parser.parse_object({"part": settings["model"][part]})).part
+    except InputError:
+        raise
+    except Exception as error:  # whatever a damaged recipe leads a constructor to
+        raise InputError(f"{path}: its recipe of model.{part} cannot be built ({error})") from error
     assert isinstance(built, kind)
     return built
 
 
-def _class_paths(value: Any) -> Iterator[str]:
+def load_net(path: Path, content: Mapping[str, Any], net: nn.Module) -> None:
+    """Fill a network with the weights of a checkpoint; all must fit, and be numbers.
+
+    Raises:
+        InputError: weights are missing, too many, of another shape, or not finite.
+    """
+    given = {k.removeprefix("net."): v for k, v in content["state_dict"].items() if str(k).startswith("net.")}
+    own = net.state_dict()
+    wrong = [name for name in own if getattr(given.get(name), "shape", None) != own[name].shape]
+    wrong += [name for name in given if name not in own]
+    if wrong:
+        raise InputError(
+            f"{path}: {len(wrong)} of its weights do not fit the network, {wrong[0]} first; "
+            "was it trained with another configuration?"
+        )
+    bad = [name for name, tensor in given.items() if not torch.isfinite(tensor).all()]
+    if bad:
+        raise InputError(f"{path}: its weights {bad[0]} are not finite; the training broke down")
+    net.load_state_dict(given)
+
+
+def _checked_threshold(path: Path, threshold: Any) -> float | None:
+    if threshold is None or (isinstance(threshold, float) and 0 <= threshold <= 1):
+        return threshold
+    raise InputError(f"{path}: its threshold is no probability: {threshold!s:.40}")
+
+
+def _dotted_strings(value: Any) -> Iterator[str]:
+    """All strings inside that could be a path to import or to open."""
     if isinstance(value, dict):
-        if "class_path" in value:
-            yield str(value["class_path"])
-        for inner in value.values():
-            yield from _class_paths(inner)
-    elif isinstance(value, list):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, list | tuple):
         for inner in value:
-            yield from _class_paths(inner)
+            yield from _dotted_strings(inner)
+    elif isinstance(value, str) and not value.replace("_", "").isalnum():
+        yield value
+    elif value is not None and not isinstance(value, str | int | float | bool):
+        yield f"a {type(value).__name__}"

@@ -19,7 +19,7 @@ def run_folder(command: str, options: list[str], ckpt_path: str | None) -> Path:
     if command != "fit" and ckpt_path is not None and Path(ckpt_path).parent.name == "checkpoints":
         return Path(ckpt_path).parent.parent
     named = [Path(name).stem for name in option_values(options, *CONFIG_FLAGS) if name.endswith((".yaml", ".yml"))]
-    return Path("runs") / (named[-1] if named else command)
+    return Path("runs") / (named[0] if named else command)
 
 
 def check_folder(root: Path, fresh: bool) -> None:

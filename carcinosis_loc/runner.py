@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse import ArgumentError, Namespace
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from carcinosis_loc.callbacks import (
     AtomicCheckpointIO,
@@ -26,8 +26,9 @@ from carcinosis_loc.callbacks import (
 from carcinosis_loc.configs import CONFIG_FLAGS, config_with, option_values, resolve_configs
 from carcinosis_loc.data import PointDataModule
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.models import read_checkpoint
 from carcinosis_loc.module import FALLBACK_THRESHOLD, PointModule
-from carcinosis_loc.recipe import make_recipe, read_recipe
+from carcinosis_loc.recipe import load_net, make_recipe, read_recipe
 from carcinosis_loc.run_folder import check_folder, root_option, run_folder
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,8 @@ def run(words: list[str]) -> None:
         )
     except ArgumentError as error:
         raise InputError(_explained(str(error), command, options)) from error
+    except SIGTERMException as error:
+        raise InterruptedError("stopped by SIGTERM; go on with the same command and --ckpt_path last") from error
 
 
 class RunCLI(LightningCLI):
@@ -87,7 +90,7 @@ class RunCLI(LightningCLI):
         assert isinstance(args, list)
         self.config = parser.parse_args(args)
         settings = self.config[args[0]]
-        if settings.trainer.default_root_dir is None:
+        if not settings.trainer.default_root_dir:
             settings.trainer.default_root_dir = str(run_folder(args[0], args[1:], settings.ckpt_path))
 
     def instantiate_classes(self) -> None:
@@ -96,14 +99,25 @@ class RunCLI(LightningCLI):
             super().instantiate_classes()
         except InputError:
             raise
-        except (ValueError, TypeError, MisconfigurationException) as error:
+        except OSError:
+            raise
+        except Exception as error:  # whatever an argument without sense leads a constructor to
             raise InputError(f"config: {error}") from error
+
+    def _set_seed(self) -> None:
+        try:
+            super()._set_seed()
+        except ValueError as error:
+            raise InputError(f"--seed_everything: {error}") from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Check all input first, then build the trainer with our callbacks and loggers."""
         command = str(self.subcommand)
         settings = self.config[command]
         self.datamodule.check(command)
+        self.model.optimizer(self.model.parameters())  # a rate below zero is refused here, not in training
+        if command != "fit":
+            load_net(Path(settings.ckpt_path), read_checkpoint(Path(settings.ckpt_path)), self.model.net)
         root = Path(settings.trainer.default_root_dir)
         self._dump_config()
         self.model.recipe = make_recipe(self.config_dump)
@@ -157,10 +171,12 @@ def _explained(message: str, command: str, options: list[str]) -> str:
     if "required" in message and not option_values(options, *CONFIG_FLAGS):
         return f"carcloc {command}: {message}; start from a shipped config: --config demo.yaml"
     keys = re.findall(r"""['"]([\w.]+)['"]""", message)
-    given = {word.split("=")[0].lstrip("-") for word in options if word.startswith("--")}
-    files = [config_with(key, options) for key in keys if not any(f".{flag}".endswith(f".{key}") for flag in given)]
-    place = next((file for file in reversed(files) if file), f"carcloc {command}")
-    return f"{place}: {message}"
+    flags = [word.split("=")[0].lstrip("-") for word in options if word.startswith("--")]
+    by_flag = any(f".{flag}".endswith(f".{key}") for flag in flags for key in keys)
+    place = None if by_flag else config_with(keys, options)
+    if place is None and command != "fit" and not by_flag:
+        place = option_values(options, "--ckpt_path")[-1]  # its recipe is a config too
+    return f"{place or f'carcloc {command}'}: {message}"
 
 
 def _with_checkpoint(command: str, options: list[str]) -> list[str]:
@@ -170,7 +186,10 @@ def _with_checkpoint(command: str, options: list[str]) -> list[str]:
     """
     given = option_values(options, "--ckpt_path")
     if command == "fit":
-        if given and given[-1] not in (*_SHORT_NAMES, "null", "hpc", "registry"):
+        if given and given[-1] == "best":
+            given, options = [str(root_option(options) / "checkpoints" / "best.ckpt")], [*options, "--ckpt_path"]
+            options = [*options, *given]
+        if given and given[-1] not in ("last", "null", "hpc", "registry"):
             read_recipe(Path(given[-1]))
         return options
     if not given:

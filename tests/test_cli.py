@@ -5,8 +5,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ import yaml
 import carcinosis_loc
 from carcinosis_loc.cli import main
 from carcinosis_loc.configs import shipped_names
+from carcinosis_loc.errors import InputError
 
 TINY = {
     "trainer": {"accelerator": "cpu", "log_every_n_steps": 1},
@@ -308,6 +311,10 @@ def test_bad_labels_are_refused_before_anything_is_written(what, spots, tiny, tm
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
         (["--ckpt_path", "nowhere.ckpt"], "nowhere.ckpt"),
         (["--trainer.devices", "-5"], "devices"),
+        (["--model.optimizer.lr", "-1"], "learning rate"),
+        (["--model.net.init_args.backbone.init_args.width", "0"], "config"),
+        (["--seed_everything", "-1"], "seed_everything"),
+        (["--data.train_json", ""], "--data.train_json"),
     ],
 )
 def test_bad_arguments_are_refused(more, named, spots, tiny, tmp_path, capsys, monkeypatch):
@@ -356,6 +363,70 @@ def test_files_that_are_no_checkpoints_of_ours_are_refused(tested, spots, tmp_pa
     for name in ("text.ckpt", "weights.ckpt", "stranger.ckpt", "missing.ckpt"):
         words = ["test", "--ckpt_path", str(tmp_path / name), "--data.test_json", str(spots / "test.json")]
         assert_refused(main(words), capsys, name)
+
+
+def edited(tested, path, **edits):
+    """A copy of a real checkpoint with keys replaced, dotted by two underscores; None removes."""
+    content = torch.load(tested / "checkpoints" / "best.ckpt", weights_only=True)
+    for place, value in edits.items():
+        *folders, name = place.split("__")
+        inside = content
+        for folder in folders:
+            inside = inside[folder]
+        if value is None:
+            del inside[name]
+        else:
+            inside[name] = value
+    torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        {"carcloc__recipe__model__optimizer": "this.X"},  # a bare path would be imported
+        {"carcloc__recipe__model__net__init_args__backbone": "this.X"},
+        {"carcloc__recipe__trainer": {"default_root_dir": "elsewhere"}},
+        {"carcloc__recipe__config": "/etc/hostname"},
+        {"carcloc__recipe__data__image_dir": "/etc"},
+        {"carcloc__recipe__model__decoder": None},
+        {"carcloc__recipe__model": {}},
+        {"carcloc__recipe__data": [1]},
+        {"carcloc__recipe__model__net__init_args__prior": "x"},
+        {"carcloc__recipe__model__loss__class_path": "carcinosis_loc.models.Nope"},
+        {"carcloc__recipe__model__net__init_args__backbone__init_args__width": 16},  # weights of another shape
+        {"carcloc__threshold": [0.5]},
+        {"carcloc__threshold": float("nan")},
+        {"carcloc__threshold": 7.0},
+        {"state_dict": {}},
+        {"state_dict__net.head.bias": torch.tensor([float("nan")])},
+    ],
+    ids=str,
+)
+def test_an_edited_checkpoint_is_refused_by_name(edits, tested, spots, tmp_path, capsys):
+    path = edited(tested, tmp_path / "edited.ckpt", **edits)
+    words = ["predict", "--ckpt_path", str(path), "--data.predict_source", str(spots / "images")]
+    assert_refused(main([*words, "--trainer.default_root_dir", str(tmp_path / "out")]), capsys, "edited.ckpt")
+    assert os.listdir(tmp_path) == ["edited.ckpt"]
+    if not any("loss" in place or "optimizer" in place for place in edits):
+        with pytest.raises(InputError, match=r"edited\.ckpt"):
+            carcinosis_loc.load(path)
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_run_that_is_stopped_says_so(name, code, spots, tiny, tmp_path):
+    words = fit_words(spots, tiny, tmp_path / "out", "--trainer.max_epochs", "3000")
+    command = [sys.executable, "-m", "carcinosis_loc", *words]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    for _ in range(600):
+        if (tmp_path / "out" / "checkpoints" / "last.ckpt").exists():
+            break
+        time.sleep(0.1)
+    run.send_signal(getattr(signal, name))
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == code, err
+    assert err.count("\n") == 1
+    assert "--ckpt_path last" in err
 
 
 def test_a_second_fit_does_not_overwrite_the_first(run, spots, tiny, capsys):

@@ -65,7 +65,8 @@ def test_letterbox_maps_back_exactly_and_stays_inside(source, canvas, u, v):
     box = Letterbox.fit(source, canvas)
     point = np.array([[u * source[1] - 0.5, v * source[0] - 0.5]], np.float32)
     there = box.to_network(point)
-    assert np.allclose(box.to_image(there), point, atol=1e-2)
+    shrunk = max(1, source[0] / box.resized[0], source[1] / box.resized[1])  # float32 errs by that much more
+    assert np.allclose(box.to_image(there), point, atol=1e-2 * shrunk)
     x, y = there[0] - box.offset
     assert -0.51 <= x <= box.resized[1] - 0.49
     assert -0.51 <= y <= box.resized[0] - 0.49

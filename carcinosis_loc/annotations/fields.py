@@ -83,6 +83,8 @@ def read_document(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file cannot be read, is no JSON, or is something other than an object.
     """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: this label file cannot be read (no ordinary file)")
     try:
         document = json.loads(path.read_bytes())
     except OSError as error:

@@ -84,7 +84,7 @@ def list_images(source: str | Path, *, allow_symlinks: bool = False) -> list[Pat
 
 def _walk(folder: Path, follow_links: bool) -> Iterator[Path]:
     visited: set[str] = set()
-    for root, folders, files in os.walk(folder, followlinks=follow_links):
+    for root, folders, files in os.walk(folder, onerror=_unreadable, followlinks=follow_links):
         visited.add(os.path.realpath(root))
         # A link may lead back up: each real folder is walked once.
         folders[:] = [
@@ -93,6 +93,10 @@ def _walk(folder: Path, follow_links: bool) -> Iterator[Path]:
             if not name.startswith(".") and os.path.realpath(os.path.join(root, name)) not in visited
         ]
         yield from (Path(root, name) for name in files if not name.startswith("."))
+
+
+def _unreadable(error: OSError) -> None:
+    raise InputError(f"{error.filename}: this folder cannot be read ({error.strerror})") from error
 
 
 @contextmanager

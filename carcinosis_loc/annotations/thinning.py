@@ -96,6 +96,8 @@ def count_points(coco: Coco) -> int:
 
 
 def _read(path: Path) -> Any:
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is no ordinary file; name a COCO keypoint file")
     try:
         return json.loads(path.read_bytes())
     except OSError as error:

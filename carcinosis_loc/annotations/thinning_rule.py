@@ -41,6 +41,8 @@ class Thinning:
             raise InputError(f"keep_share is {self.keep_share}; it must be from 0 to 1")
         if self.per_frame is not None and self.per_frame < 0:
             raise InputError(f"per_frame is {self.per_frame}; it must be 0 or more")
+        if self.false_share > 100:
+            raise InputError(f"false_share is {self.false_share}; it must be 100 at most")
         choice = (self.keep_share, self.per_frame, self.one_per_cluster_px)
         if self.conspicuous_first and all(value is None for value in choice):
             raise InputError("conspicuous_first needs keep_share, per_frame or one_per_cluster_px; give one of them")

@@ -78,8 +78,13 @@ class ResultFiles(Callback):
             return
         root = Path(trainer.default_root_dir)
         metrics = _summary(module)
-        write_text(root / f"per_image{suffix}.csv", _as_csv(rows))
-        write_json(root / f"metrics{suffix}.json", metrics, indent=2)
+        table_path = root / f"per_image{suffix}.csv"
+        write_text(table_path, _as_csv(rows))
+        try:
+            write_json(root / f"metrics{suffix}.json", metrics, indent=2)
+        except OSError:
+            table_path.unlink()
+            raise
         print(table(metrics))
         print(f"metrics: {root / f'metrics{suffix}.json'}\nframes:  {root / f'per_image{suffix}.csv'}")
 

@@ -160,7 +160,7 @@ class PointDataModule(LightningDataModule):
 
     def _required(self, name: str) -> str:
         value: str | None = getattr(self, name)
-        if value is None:
+        if not value:
             raise InputError(f"--data.{name} is not given, and this command needs it")
         return value
 

@@ -33,6 +33,7 @@ class HRNet(nn.Module):
 
     Raises:
         InputError: mmpose is missing; the message holds the command that installs it.
+        ValueError: a width or count outside [1, 1024].
     """
 
     stride = 4
@@ -49,6 +50,9 @@ class HRNet(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        sizes = (width, stem_width, stem_blocks, *modules, blocks)
+        if min(sizes) < 1 or max(sizes) > 1024:
+            raise ValueError(f"the HRNet's widths and counts must be from 1 to 1024, got {sizes}")
         extra = {"stage1": _stage("BOTTLENECK", 1, 1, stem_blocks, stem_width)}
         for number, repeats in enumerate(modules, start=2):
             extra[f"stage{number}"] = _stage("BASIC", repeats, number, blocks, width)
