@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from carcinosis_loc.losses.base import HeatmapLoss, split
+from carcinosis_loc.losses.base import CellLoss, split
 
 
 def hill_positive(logits: Tensor, margin: float = 1.0, gamma: float = 2.0) -> Tensor:
@@ -22,7 +22,7 @@ def hill_negative(logits: Tensor, lam: float = 1.5) -> Tensor:
     return (lam - p) * p**2
 
 
-class Hill(HeatmapLoss):
+class Hill(CellLoss):
     """``w+ hill_positive + w- hill_negative``, weights from ``split``.
 
     Args:

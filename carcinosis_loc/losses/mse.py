@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from carcinosis_loc.losses.base import HeatmapLoss
+from carcinosis_loc.losses.base import CellLoss
 
 
 def mse(logits: Tensor, target: Tensor) -> Tensor:
@@ -10,7 +10,7 @@ def mse(logits: Tensor, target: Tensor) -> Tensor:
     return (target - logits.sigmoid()) ** 2
 
 
-class HeatmapMSE(HeatmapLoss):
+class HeatmapMSE(CellLoss):
     """``mse`` as a loss. Every unlabelled cell is a negative to it: that is what the others mend."""
 
     def cells(self, logits: Tensor, target: Tensor) -> Tensor:

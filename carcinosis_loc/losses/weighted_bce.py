@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from carcinosis_loc.losses.base import HeatmapLoss
+from carcinosis_loc.losses.base import CellLoss
 
 
 def weighted_bce(logits: Tensor, target: Tensor, positive_weight: float = 6.0) -> Tensor:
@@ -15,7 +15,7 @@ def weighted_bce(logits: Tensor, target: Tensor, positive_weight: float = 6.0) -
     return (1 + positive_weight * target) * F.binary_cross_entropy_with_logits(logits, target, reduction="none")
 
 
-class WeightedBCE(HeatmapLoss):
+class WeightedBCE(CellLoss):
     """``weighted_bce`` as a loss.
 
     Args:
