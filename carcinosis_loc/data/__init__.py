@@ -7,7 +7,8 @@ import os
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 from carcinosis_loc.data.batch import Batch
+from carcinosis_loc.data.copy_paste import CopyPaste
 from carcinosis_loc.data.datamodule import PointDataModule
 from carcinosis_loc.data.transforms import TrainTransform
 
-__all__ = ["Batch", "PointDataModule", "TrainTransform"]
+__all__ = ["Batch", "CopyPaste", "PointDataModule", "TrainTransform"]

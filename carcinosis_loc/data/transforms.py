@@ -8,6 +8,7 @@ import albumentations as A
 import numpy as np
 import numpy.typing as npt
 
+from carcinosis_loc.data.copy_paste import CopyPaste
 from carcinosis_loc.data.coverage import PADDING, Coverage
 from carcinosis_loc.data.effects import Smoke, SpecularSpots
 from carcinosis_loc.data.view import RandomView
@@ -44,6 +45,7 @@ class TrainTransform:
         specular_max_spots: largest number of highlights.
         smoke_probability: probability of smoke.
         smoke_opacity_range: its lowest and highest opacity where it is thickest.
+        copy_paste: copies labelled objects about the frame, before everything else; None leaves the frame as it is.
 
     Raises:
         InputError: an argument outside its range; the message names it.
@@ -70,9 +72,11 @@ class TrainTransform:
         specular_max_spots: int = 6,
         smoke_probability: float = 0.15,
         smoke_opacity_range: tuple[float, float] = (0.1, 0.4),
+        copy_paste: CopyPaste | None = None,
     ) -> None:
         _check({name: value for name, value in locals().items() if name != "self"})
         self.crop_size_px = crop_size_px
+        self.copy_paste = copy_paste
         self.view = RandomView(crop_size_px, flips, quarter_turns, _pair(scale_range), crop_around_points)
         light, hue = colour_strength, 40 * colour_strength
         self.effects: list[A.ImageOnlyTransform] = [
@@ -105,6 +109,8 @@ class TrainTransform:
         Returns:
             The window's image, the points inside it and its coverage. Padding is black.
         """
+        if self.copy_paste is not None:
+            image, xy = self.copy_paste(image, xy, coverage, seed)
         # One stream for the whole pipeline: Compose.set_random_seed would start every transform from the same
         # state, and so tie, say, blur to noise.
         self.pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
