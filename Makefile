@@ -22,13 +22,10 @@ $(STAMP): pyproject.toml requirements/constraints.txt requirements/openmmlab.txt
 	@touch $@
 
 DEMO := runs/demo
-# Scores of a network that saw every seventh nodule labelled lie far below 0.5; validation labels put the threshold
-# near this (val/lee_liu_threshold in the run's logs). Choosing it automatically is not there yet.
-DEMO_THRESHOLD := 0.2
 demo: install  ## make data, train, test and predict; all of it under runs/demo/
 	rm -rf $(DEMO)
 	$(BIN)/carcloc synth $(DEMO)/data
-	$(BIN)/carcloc fit --config demo.yaml --model.decoder.threshold $(DEMO_THRESHOLD) \
+	$(BIN)/carcloc fit --config demo.yaml \
 	    --trainer.default_root_dir $(DEMO) --data.image_dir $(DEMO)/data/images \
 	    --data.train_json $(DEMO)/data/annotations/train_sparse.json --data.val_json $(DEMO)/data/annotations/val_sparse.json
 	$(BIN)/carcloc test --ckpt_path $(DEMO)/checkpoints/best.ckpt --data.image_dir $(DEMO)/data/images \

@@ -80,7 +80,8 @@ def load(checkpoint: str | Path, device: str | torch.device = "cpu") -> Localize
     net = build(path, recipe.settings, "net", HeatmapNet)
     load_net(path, content, net)
     decoder = build(path, recipe.settings, "decoder", PeakDecoder)
-    threshold = next((t for t in (decoder.threshold, recipe.threshold) if t is not None), FALLBACK_THRESHOLD)
+    calibrated = recipe.calibration.threshold if recipe.calibration else FALLBACK_THRESHOLD
+    threshold = calibrated if decoder.threshold is None else decoder.threshold
     size = recipe.settings["data"].get("image_size")
     return Localizer(net.to(device), decoder, tuple(size) if size else None, threshold)
 

@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim import Optimizer
@@ -17,7 +19,7 @@ from carcinosis_loc.data.batch import Batch
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.heatmap import GaussianEncoder, PeakDecoder, cells_of
 from carcinosis_loc.losses import HeatmapLoss
-from carcinosis_loc.metrics import PointF1, SparsePointMetrics
+from carcinosis_loc.metrics import Calibration, PointF1, SparsePointMetrics, calibrate
 from carcinosis_loc.models import HeatmapNet
 from carcinosis_loc.points import Frame, Peaks
 
@@ -69,7 +71,7 @@ class PointModule(LightningModule):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.match_radius_px = match_radius_px
-        self.calibrated_threshold: float | None = None
+        self.calibration: Calibration | None = None
         self.recipe: dict[str, Any] | None = None  # how to build this again; the command line fills it in
         self.point_f1 = PointF1(match_radius_px, FALLBACK_THRESHOLD, extra_radii_px)
         self.sparse = SparsePointMetrics(match_radius_px, FALLBACK_THRESHOLD)
@@ -79,10 +81,9 @@ class PointModule(LightningModule):
     @property
     def threshold(self) -> float:
         """The score from which a peak counts: the decoder's, else the calibrated one, else 0.5."""
-        for threshold in (self.decoder.threshold, self.calibrated_threshold):
-            if threshold is not None:
-                return threshold
-        return FALLBACK_THRESHOLD
+        if self.decoder.threshold is not None:
+            return self.decoder.threshold
+        return self.calibration.threshold if self.calibration else FALLBACK_THRESHOLD
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits, see ``HeatmapNet``."""
@@ -99,7 +100,8 @@ class PointModule(LightningModule):
     def detect(self, batch: Batch) -> Detections:
         """Peaks of a batch in image pixels, all that lie above the score floor."""
         logits = self.net(batch.image)
-        peaks = self.decoder(logits, self.net.stride, cells_of(_on_image(batch), self.net.stride))
+        # Peaks in ignore regions are found too; it is the metrics that pass them over.
+        peaks = self.decoder(logits, self.net.stride, cells_of(batch.on_image(), self.net.stride))
         located = [box.peaks_to_image(found) for found, box in zip(peaks, batch.letterboxes, strict=True)]
         return Detections(batch.frames, located, logits)
 
@@ -151,7 +153,9 @@ class PointModule(LightningModule):
         return self._evaluate(batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Log what was counted, under ``val/``."""
+        """Log what was counted, under ``val/``; while training, choose the threshold by it."""
+        if self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking:
+            self.calibration = calibrate(self.point_f1.compute(), self.sparse.compute())
         self._finish("val")
 
     def on_test_epoch_start(self) -> None:
@@ -183,18 +187,11 @@ class PointModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add all that prediction needs, as plain values: how to build the model, and its threshold."""
-        checkpoint[CHECKPOINT_KEY] = {"recipe": self.recipe, "threshold": self.calibrated_threshold}
+        """Add all that prediction needs, as plain values: how to build the model, and the threshold."""
+        calibration = None if self.calibration is None else asdict(self.calibration)
+        checkpoint[CHECKPOINT_KEY] = {"recipe": self.recipe, "calibration": calibration}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the calibrated threshold over."""
-        self.calibrated_threshold = checkpoint.get(CHECKPOINT_KEY, {}).get("threshold")
-
-
-def _on_image(batch: Batch) -> Tensor:
-    """Pixels that are no padding. Peaks in ignore regions are found too; it is the metrics that pass them over."""
-    inside = torch.zeros_like(batch.valid)
-    for frame, box in zip(inside, batch.letterboxes, strict=True):
-        (left, top), (height, width) = box.offset, box.resized
-        frame[:, top : top + height, left : left + width] = not batch.dummy
-    return inside
+        """Take the calibration over."""
+        entry = checkpoint.get(CHECKPOINT_KEY, {}).get("calibration")
+        self.calibration = None if entry is None else Calibration(**entry)

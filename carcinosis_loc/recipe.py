@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from jsonargparse import ArgumentParser
 from torch import nn
 
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.models import read_checkpoint
 from carcinosis_loc.module import CHECKPOINT_KEY
 
@@ -28,11 +29,11 @@ class Recipe:
 
     Attributes:
         settings: ``{"model": ..., "data": ...}`` as in a config; ``data`` holds the preprocessing alone.
-        threshold: the calibrated one, if there is one.
+        calibration: the threshold that was chosen in training, if one was.
     """
 
     settings: Mapping[str, Any]
-    threshold: float | None
+    calibration: Calibration | None
 
 
 def make_recipe(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def read_recipe(path: Path, content: Mapping[str, Any] | None = None) -> Recipe:
     if foreign:
         raise InputError(f"{path}: its recipe names {foreign[0]!s:.80}, which a checkpoint may not")
     model["net"].setdefault("init_args", {})["init_checkpoint"] = None  # its weights are in the checkpoint
-    return Recipe(settings, _checked_threshold(path, entry.get("threshold")))
+    return Recipe(settings, _checked_calibration(path, entry.get("calibration")))
 
 
 def build(path: Path, settings: Mapping[str, Any], part: str, kind: type[Part]) -> Part:
@@ -106,10 +107,17 @@ def load_net(path: Path, content: Mapping[str, Any], net: nn.Module) -> None:
     net.load_state_dict(given)
 
 
-def _checked_threshold(path: Path, threshold: Any) -> float | None:
-    if threshold is None or (isinstance(threshold, float) and 0 <= threshold <= 1):
-        return threshold
-    raise InputError(f"{path}: its threshold is no probability: {threshold!s:.40}")
+def _checked_calibration(path: Path, entry: Any) -> Calibration | None:
+    if entry is None:
+        return None
+    names = [field.name for field in fields(Calibration)]
+    if not isinstance(entry, dict) or sorted(entry, key=str) != sorted(names):
+        raise InputError(f"{path}: its calibration is none: {entry!s:.60}")
+    calibration = Calibration(**entry)
+    whole = isinstance(calibration.n_images, int) and isinstance(calibration.n_points, int)
+    if not whole or not isinstance(calibration.threshold, float) or not 0 <= calibration.threshold <= 1:
+        raise InputError(f"{path}: its threshold is no probability: {entry!s:.60}")
+    return calibration
 
 
 def _dotted_strings(value: Any) -> Iterator[str]:

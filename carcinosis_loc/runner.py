@@ -136,8 +136,20 @@ class RunCLI(LightningCLI):
         check_folder(root, fresh=command == "fit" and settings.ckpt_path is None)
         return trainer
 
+    def after_fit(self) -> None:
+        """Say where the checkpoints are."""
+        folder = Path(self.trainer.default_root_dir) / "checkpoints"
+        if not self.trainer.is_global_zero or not (folder / "best.ckpt").exists():
+            return
+        print(f"checkpoints: {folder} (best.ckpt, last.ckpt)")
+        chosen = read_recipe(folder / "best.ckpt").calibration
+        if self.model.decoder.threshold is None:
+            print(
+                f"threshold of best.ckpt: {chosen or f'{FALLBACK_THRESHOLD}, since there was nothing to choose it by'}"
+            )
+
     def before_test(self) -> None:
-        """Say which threshold counts, where nobody chose one."""
+        """Take the checkpoint's threshold over before the first batch; say so where it has none."""
         self._restore_threshold()
 
     before_validate = before_test
@@ -153,8 +165,8 @@ class RunCLI(LightningCLI):
 
     def _restore_threshold(self) -> None:
         path = self.config[str(self.subcommand)].ckpt_path
-        self.model.calibrated_threshold = read_recipe(Path(path)).threshold
-        if self.model.decoder.threshold is None and self.model.calibrated_threshold is None:
+        self.model.calibration = read_recipe(Path(path)).calibration
+        if self.model.decoder.threshold is None and self.model.calibration is None:
             logger.warning(
                 "%s holds no calibrated threshold: %.1f is used; --model.decoder.threshold sets another",
                 path,

@@ -17,6 +17,9 @@ _TABLE = {
     "count_mae": "count error a frame",
     "recall_on_labelled": "recall on labelled points",
     "predicted_per_frame": "predicted points a frame",
+    "estimated_objects_per_frame": "objects a frame, estimated",
+    "estimated_f1": "best F1, estimated",
+    "estimated_threshold": "threshold for it",
 }
 
 
@@ -27,8 +30,13 @@ def table(metrics: dict[str, Any]) -> str:
         f"threshold {metrics['threshold']:.3f}, match radius {metrics['match_radius_px']:g} px"
     ]
     if metrics["f1"] is None:
-        lines.append("No frame is marked exhaustive: precision and F1 cannot be told from sparse labels.")
+        lines.append(
+            "No frame is marked exhaustive: precision and F1 cannot be told from sparse labels; "
+            "estimates hold if labels are missing at random."
+        )
     shown = {label: metrics[name] for name, label in _TABLE.items() if metrics.get(name) is not None}
+    if metrics["recall"] == 0:  # no point was found, so none was found so near
+        shown.pop(_TABLE["localisation_error_px"], None)
     shown |= {name.replace("f1@", "F1 at "): value for name, value in metrics.items() if name.startswith("f1@")}
     width = max(map(len, shown), default=0)
     return "\n".join(lines + [f"  {label:<{width}}  {value:8.3f}" for label, value in shown.items()])

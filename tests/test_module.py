@@ -11,6 +11,7 @@ from carcinosis_loc.data.collate import collate
 from carcinosis_loc.data.dataset import Sample
 from carcinosis_loc.heatmap import GaussianEncoder, PeakDecoder
 from carcinosis_loc.losses import CragAndTail, HeatmapMSE
+from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.models import HeatmapNet
 from carcinosis_loc.module import PointModule
 from carcinosis_loc.points import Frame, Letterbox, Points
@@ -107,7 +108,7 @@ def test_all_zero_maps_are_seen_in_the_log(tmp_path):
 def test_which_threshold_counts():
     model = module(decoder=PeakDecoder(threshold=None))
     assert model.threshold == 0.5
-    model.calibrated_threshold = 0.2
+    model.calibration = Calibration(0.2, "sparse", 3, 9)
     assert model.threshold == 0.2
     model.decoder.threshold = 0.0
     assert model.threshold == 0.0
@@ -115,13 +116,14 @@ def test_which_threshold_counts():
 
 def test_the_calibrated_threshold_goes_through_a_checkpoint(tmp_path):
     model = module(decoder=PeakDecoder(threshold=None))
-    model.calibrated_threshold, model.recipe = 0.125, {"model": {}}
+    model.calibration, model.recipe = Calibration(0.125, "exhaustive", 3, 9), {"model": {}}
     content = {}
     model.on_save_checkpoint(content)
     torch.save(content, tmp_path / "c.ckpt")
     other = module(decoder=PeakDecoder(threshold=None))
     other.on_load_checkpoint(torch.load(tmp_path / "c.ckpt", weights_only=True))
     assert other.threshold == 0.125
+    assert other.calibration == model.calibration
 
 
 def test_a_schedule_over_the_run_is_stepped_per_batch(tmp_path):

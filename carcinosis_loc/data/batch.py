@@ -36,6 +36,14 @@ class Batch:
     def __len__(self) -> int:
         return len(self.image)
 
+    def on_image(self) -> Tensor:
+        """Pixels that are no padding, ``(B, 1, H, W)``, bool; ignore regions are among them. Evaluation only."""
+        inside = torch.zeros_like(self.valid)
+        for frame, box in zip(inside, self.letterboxes, strict=True):
+            (left, top), (height, width) = box.offset, box.resized
+            frame[:, top : top + height, left : left + width] = not self.dummy
+        return inside
+
     def to(self, device: Any, non_blocking: bool = False) -> "Batch":
         """The same batch with its tensors on ``device``; Lightning calls this."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))

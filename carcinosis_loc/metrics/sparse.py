@@ -7,7 +7,8 @@ from torch import Tensor
 
 from carcinosis_loc.metrics.arrays import Float64, Int64
 from carcinosis_loc.metrics.base import PointMetric
-from carcinosis_loc.metrics.curves import at_or_above, best_threshold, quotient, ratio
+from carcinosis_loc.metrics.curves import NEUTRAL_THRESHOLD, at_or_above, best_threshold, quotient, ratio
+from carcinosis_loc.metrics.estimates import estimated_f1, estimated_objects
 from carcinosis_loc.points import Frame, Peaks
 
 
@@ -30,6 +31,10 @@ class SparsePointMetrics(PointMetric):
     - ``predicted_per_frame``: predicted points a frame at ``threshold``.
     - ``lee_liu``, ``lee_liu_threshold``: the highest score of all thresholds and the threshold for it, chosen as
       ``PointF1`` chooses its best.
+    - ``estimated_objects_per_frame``, ``labelled_share``: how many objects there seem to be, and the share of them that
+      is labelled; ``estimated_f1``, ``estimated_threshold``: the highest F1 against them and the threshold for it. All
+      from ``estimated_objects``, **if labels are missing at random**. Where too few labels are found to tell, they are
+      0, and the threshold 0.5.
     - ``n_images``, ``n_labelled``: frames, and points labelled in them.
 
     Args:
@@ -59,12 +64,18 @@ class SparsePointMetrics(PointMetric):
         at_threshold = float(lee_liu(np.array(n_found), np.array(n_predicted), n_labelled))
         candidates = (best_threshold(scores, predicted), (at_threshold, self.threshold))
         highest, threshold = max(candidates, key=lambda pair: pair[0])
+        n_objects = estimated_objects(found, predicted, n_labelled) or 0.0
+        f1, f1_threshold = best_threshold(estimated_f1(found, predicted, n_labelled, n_objects), predicted)
         return self._as_tensors(
             {
                 "recall_on_labelled": quotient(n_found, n_labelled),
                 "predicted_per_frame": quotient(n_predicted, n_images),
                 "lee_liu": highest,
                 "lee_liu_threshold": threshold,
+                "estimated_objects_per_frame": quotient(n_objects, n_images),
+                "labelled_share": min(1.0, quotient(n_labelled, n_objects)),
+                "estimated_f1": f1 if n_objects else 0.0,
+                "estimated_threshold": f1_threshold if n_objects else NEUTRAL_THRESHOLD,
                 "n_images": n_images,
                 "n_labelled": n_labelled,
             }

@@ -1,0 +1,81 @@
+"""Estimates from sparse labels against the truth that they stand for, and the threshold chosen by them."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from carcinosis_loc.metrics import Calibration, calibrate, estimated_f1, estimated_objects
+from carcinosis_loc.metrics.curves import SCORE_EDGES, at_or_above, best_threshold, score_histogram
+
+
+def world(random, n_objects=2000, n_background=3000, share=0.15, missed=0.1):
+    """Scores of found objects and of background peaks; a random share of the objects is labelled."""
+    seen = random.random(n_objects) > missed
+    objects = random.beta(4, 3, n_objects).astype(np.float32)
+    background = random.beta(1, 6, n_background).astype(np.float32)
+    labelled = random.random(n_objects) < share
+    found = score_histogram(objects, seen & labelled)
+    predicted = score_histogram(objects, seen) + score_histogram(background, np.ones(n_background, bool))
+    true = 2 * at_or_above(score_histogram(objects, seen)) / (at_or_above(predicted) + n_objects)
+    return found, predicted, int(labelled.sum()), true
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_labels_missing_at_random_tell_the_number_of_objects_and_the_best_threshold(seed):
+    found, predicted, n_labelled, true = world(np.random.default_rng(seed))
+    n_objects = estimated_objects(found, predicted, n_labelled)
+    assert n_objects == pytest.approx(2000, rel=0.4)
+    value, threshold = best_threshold(estimated_f1(found, predicted, n_labelled, n_objects), predicted)
+    chosen = true[np.searchsorted(SCORE_EDGES, threshold)]
+    assert chosen > 0.93 * true.max()
+    assert value == pytest.approx(true.max(), abs=0.2)
+
+
+def test_the_estimate_is_good_on_average():
+    found = [world(np.random.default_rng(seed)) for seed in range(60)]
+    estimates = [estimated_objects(*histograms) for *histograms, _ in found]
+    assert np.mean(estimates) == pytest.approx(2000, rel=0.1)
+
+
+def test_exactly_where_all_is_labelled_and_nothing_else_is_found():
+    scores = np.linspace(0.3, 0.9, 40).astype(np.float32)
+    counts = score_histogram(scores, np.ones(40, bool))
+    n_objects = estimated_objects(counts, counts, 40)
+    assert n_objects == pytest.approx(40)
+    assert estimated_f1(counts, counts, 40, 40.0).max() == 1.0
+
+
+def test_where_the_conspicuous_are_labelled_the_estimate_is_too_low():
+    """The assumption matters, and errs to the side that the docstring names."""
+    random = np.random.default_rng(1)
+    scores = np.sort(random.beta(4, 3, 1000).astype(np.float32))
+    predicted = score_histogram(scores, np.ones(1000, bool))
+    found = score_histogram(scores, np.arange(1000) >= 850)
+    assert estimated_objects(found, predicted, 150) < 400
+
+
+@pytest.mark.parametrize("n_found", [0, 1, 9])
+def test_too_few_labels_say_nothing(n_found):
+    scores = np.linspace(0.1, 0.9, 50).astype(np.float32)
+    found = score_histogram(scores, np.arange(50) < n_found)
+    assert estimated_objects(found, score_histogram(scores, np.ones(50, bool)), 12) is None
+
+
+def tensors(**values):
+    return {name: torch.tensor(float(value)) for name, value in values.items()}
+
+
+def test_exhaustive_frames_decide_before_sparse_ones():
+    dense = tensors(n_images=3, n_points=30, best_f1=0.8, best_threshold=0.25)
+    sparse = tensors(n_images=9, n_labelled=40, estimated_f1=0.9, estimated_threshold=0.125)
+    nothing = tensors(n_images=0, n_points=0, best_f1=0, best_threshold=0.5)
+    silent = tensors(n_images=0, n_labelled=0, estimated_f1=0, estimated_threshold=0.5)
+    assert calibrate(dense, sparse) == Calibration(0.25, "exhaustive", 3, 30)
+    assert calibrate(nothing, sparse) == Calibration(0.125, "sparse", 9, 40)
+    assert calibrate(nothing, silent) is None
+    assert calibrate(tensors(n_images=4, n_points=0, best_f1=0, best_threshold=0.5), silent) is None  # negatives only
+    assert "3 exhaustive frames (30 points)" in str(calibrate(dense, sparse))
+    assert "if labels are missing at random" in str(calibrate(nothing, sparse))
