@@ -8,6 +8,7 @@ from carcinosis_loc.losses.focal import Focal, focal
 from carcinosis_loc.losses.hill import Hill, hill_negative, hill_positive
 from carcinosis_loc.losses.mse import HeatmapMSE, mse
 from carcinosis_loc.losses.peak_correction import PeakCorrection, corrected_target
+from carcinosis_loc.losses.point_process import PointProcess, where_labels_fall
 from carcinosis_loc.losses.positive_unlabelled import NonNegativePU, positive_unlabelled_risk
 from carcinosis_loc.losses.weighted_bce import WeightedBCE, weighted_bce
 
@@ -22,6 +23,7 @@ __all__ = [
     "Hill",
     "NonNegativePU",
     "PeakCorrection",
+    "PointProcess",
     "WeightedBCE",
     "corrected_target",
     "crag_and_tail",
@@ -33,4 +35,5 @@ __all__ = [
     "mse",
     "positive_unlabelled_risk",
     "weighted_bce",
+    "where_labels_fall",
 ]

@@ -16,6 +16,7 @@ from carcinosis_loc.losses import (
     Hill,
     NonNegativePU,
     PeakCorrection,
+    PointProcess,
     WeightedBCE,
     corrected_target,
     crag_and_tail,
@@ -27,6 +28,7 @@ from carcinosis_loc.losses import (
     mse,
     positive_unlabelled_risk,
     weighted_bce,
+    where_labels_fall,
 )
 from carcinosis_loc.losses.base import mean_per_image, split
 
@@ -42,6 +44,7 @@ ALL = [
     NonNegativePU(2.0),
     GEBinomial(),
     PeakCorrection(WeightedBCE()),
+    PointProcess(),
 ]
 
 
@@ -243,6 +246,7 @@ def test_split():
         lambda: NonNegativePU(0.5),
         lambda: GEBinomial(least_cells=0),
         lambda: PeakCorrection(HeatmapMSE(), confidence=1),
+        lambda: PointProcess(anchor=0),
     ],
 )
 def test_arguments_without_sense_are_refused(build):
@@ -320,3 +324,34 @@ def test_the_count_term_in_plain_python():
     z = torch.full((1, 1, 2, 4), logit(p), dtype=torch.float64)
     mask = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 0]], dtype=torch.bool).view(1, 1, 2, 4)
     assert expected_count_term(z, torch.tensor([expected]), mask).item() == pytest.approx(by_hand)
+
+
+class TestWhereLabelsFall:
+    def test_in_plain_python(self):
+        z, h = [0.3, -1.0, 2.0, 0.5], [1.0, 0.0, 0.5, 0.0]
+        total = math.log(sum(math.exp(v) for v in z[:3]))
+        by_hand = total - (1.0 * 0.3 + 0.5 * 2.0) / 1.5
+        mask = torch.tensor([1, 1, 1, 0], dtype=torch.bool).view(1, 1, 1, 4)
+        assert where_labels_fall(maps(z), maps(h), mask).item() == pytest.approx(by_hand)
+
+    def test_one_label_on_one_cell_is_cross_entropy_over_cells(self):
+        torch.manual_seed(5)
+        z = torch.randn(3, 1, 4, 5, dtype=torch.float64)
+        cells = torch.tensor([0, 7, 19])
+        h = torch.nn.functional.one_hot(cells, 20).double().view(3, 1, 4, 5)
+        expected = torch.nn.functional.cross_entropy(z.flatten(1), cells, reduction="none")
+        assert torch.allclose(where_labels_fall(z, h), expected)
+
+    def test_the_share_that_is_labelled_does_not_matter(self):
+        """Three equal objects, one or all of them labelled: the same logits are best."""
+        for h in ([1.0, 0, 0, 0, 0], [1.0, 1, 1, 0, 0]):
+            objects = maps([3.0, 3.0, 3.0, -3.0, -3.0]).requires_grad_()
+            where_labels_fall(objects, maps(h)).backward()
+            pull_on_objects = objects.grad.flatten()[:3].sum().item()
+            assert pull_on_objects == pytest.approx(-2 * math.exp(-3) / (3 * math.exp(3) + 2 * math.exp(-3)))
+
+    def test_a_level_added_to_a_frame_changes_nothing(self):
+        torch.manual_seed(6)
+        z, h = torch.randn(2, 1, 4, 4, dtype=torch.float64), torch.rand(2, 1, 4, 4, dtype=torch.float64)
+        shift = torch.tensor([5.0, -2.0], dtype=torch.float64).view(2, 1, 1, 1)
+        assert torch.allclose(where_labels_fall(z, h), where_labels_fall(z + shift, h))
