@@ -1,14 +1,36 @@
 """What sparse labels imply about all objects, if labels are missing at random."""
 
+import math
+
 import numpy as np
 
 from carcinosis_loc.metrics.arrays import Float64, Int64
-from carcinosis_loc.metrics.curves import at_or_above, ratio
+from carcinosis_loc.metrics.curves import ratio
 
 LEAST_FOUND = 10  # labelled points that must be found before their share says anything
 
 
-def estimated_objects(found: Int64, predicted: Int64, n_labelled: int) -> float | None:
+def recall_beyond_chance(
+    n_found: Int64, n_predicted: Int64, n_labelled: int, area_px: float, match_radius_px: float
+) -> Float64:
+    """Recall on the labels, less what peaks strewn at random would find; in [0, 1], the shape of the counts.
+
+    With ``N`` peaks on an area ``A``, a point has one within the radius by chance with probability
+    ``c = 1 - exp(-N pi r^2 / A)``. If a share ``q`` is found for good reason, ``q + (1 - q) c`` are found: solved for
+    ``q``. Without this, a network that has learnt nothing and floods the frames would seem to find everything.
+
+    Args:
+        n_found: labelled points found, at any number of thresholds.
+        n_predicted: peaks, at the same thresholds.
+        n_labelled: labelled points in all.
+        area_px: area of all frames together, image pixels squared.
+        match_radius_px: how far a peak may lie from its point, image pixels.
+    """
+    chance = 1 - np.exp(-ratio(n_predicted * math.pi * match_radius_px**2, area_px))
+    return np.clip(ratio(ratio(n_found, n_labelled) - chance, 1 - chance), 0, 1)
+
+
+def estimated_objects(recall: Float64, n_predicted: Int64, n_labelled: int) -> float | None:
     """How many objects there are in frames of which some are labelled.
 
     At a threshold ``t`` the peaks at or above it number ``N(t) >= n_objects * recall(t)``, with equality where all of
@@ -22,27 +44,24 @@ def estimated_objects(found: Int64, predicted: Int64, n_labelled: int) -> float 
     Where the conspicuous objects were labelled first, recall on labels is too high and the estimate too low.
 
     Args:
-        found: ``(bins,)``, histogram over score bins of the peaks that enlarge the matching with the labels.
-        predicted: ``(bins,)``, histogram of all peaks that count.
+        recall: recall on the labels at a number of thresholds, see ``recall_beyond_chance``.
+        n_predicted: peaks at the same thresholds.
         n_labelled: labelled points.
 
     Returns:
         The estimate; None where too few labels were found to tell.
     """
-    n_found, n_predicted = at_or_above(found), at_or_above(predicted)
-    enough = n_found >= max(LEAST_FOUND, n_labelled / 10)
+    error = np.sqrt(np.maximum(recall * (1 - recall), 0.02) / max(1, n_labelled))
+    enough = (recall * n_labelled >= LEAST_FOUND) & (recall >= 0.1) & (recall > 2 * error)
     if not enough.any():
         return None
-    recall = n_found[enough] / n_labelled
-    quotient = n_predicted[enough] / recall
-    error = np.sqrt(np.maximum(recall * (1 - recall), 0.02) / n_labelled) / recall
-    return float(quotient[np.argmin(quotient * (1 + 2 * error))])
+    quotient = n_predicted[enough] / recall[enough]
+    return float(quotient[np.argmin(quotient * (1 + 2 * error[enough] / recall[enough]))])
 
 
-def estimated_f1(found: Int64, predicted: Int64, n_labelled: int, n_objects: float) -> Float64:
-    """F1 against all objects at each bin's edge as threshold, ``(bins,)``: ``2 n recall / (N + n)``, 1 at most.
+def estimated_f1(recall: Float64, n_predicted: Int64, n_objects: float) -> Float64:
+    """F1 against all objects at the same thresholds: ``2 n recall / (N + n)``, 1 at most.
 
-    Recall is that on the labels, ``n`` is ``n_objects`` (``estimated_objects``), ``N`` the number of peaks.
+    ``recall`` is that on the labels, ``n`` is ``n_objects`` (``estimated_objects``), ``N`` the number of peaks.
     """
-    hits = np.minimum(ratio(at_or_above(found), n_labelled) * n_objects, at_or_above(predicted))
-    return ratio(2 * hits, at_or_above(predicted) + n_objects)
+    return ratio(2 * np.minimum(recall * n_objects, n_predicted), n_predicted + n_objects)

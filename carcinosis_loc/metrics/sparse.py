@@ -8,7 +8,7 @@ from torch import Tensor
 from carcinosis_loc.metrics.arrays import Float64, Int64
 from carcinosis_loc.metrics.base import PointMetric
 from carcinosis_loc.metrics.curves import NEUTRAL_THRESHOLD, at_or_above, best_threshold, quotient, ratio
-from carcinosis_loc.metrics.estimates import estimated_f1, estimated_objects
+from carcinosis_loc.metrics.estimates import estimated_f1, estimated_objects, recall_beyond_chance
 from carcinosis_loc.points import Frame, Peaks
 
 
@@ -45,27 +45,31 @@ class SparsePointMetrics(PointMetric):
         InputError: the radius is no positive number, or the threshold is not in [0, 1].
     """
 
-    totals: Tensor  # frames, labelled points, found points, predicted points; the latter two at the threshold
+    totals: Tensor  # frames, their area in pixels, labelled points, and at the threshold found and predicted points
 
     def __init__(self, match_radius_px: float, threshold: float) -> None:
         super().__init__(match_radius_px, threshold)
-        self._add_sum("totals", 4)
+        self._add_sum("totals", 5)
 
     def update(self, peaks: Sequence[Peaks], frames: Sequence[Frame]) -> None:
         """Count sparsely labelled frames with the peaks found in them, both in image pixels."""
-        counts = [(1, row.n_points, row.tp, row.n_predicted) for row in self._count(peaks, frames)]
-        self._add("totals", np.array(counts, np.int64).reshape(-1, 4).sum(axis=0))
+        areas = [frame.size[0] * frame.size[1] for frame in frames]
+        rows = zip(areas, self._count(peaks, frames), strict=True)
+        counts = [(1, area, row.n_points, row.tp, row.n_predicted) for area, row in rows]
+        self._add("totals", np.array(counts, np.int64).reshape(-1, 5).sum(axis=0))
 
     def compute(self) -> dict[str, Tensor]:
         """All figures over what was counted, on every process."""
-        n_images, n_labelled, n_found, n_predicted = self.totals.tolist()
+        n_images, area_px, n_labelled, n_found, n_predicted = self.totals.tolist()
         found, predicted = self._histograms()
-        scores = lee_liu(at_or_above(found), at_or_above(predicted), n_labelled)
+        all_found, all_predicted = at_or_above(found), at_or_above(predicted)
+        scores = lee_liu(all_found, all_predicted, n_labelled)
         at_threshold = float(lee_liu(np.array(n_found), np.array(n_predicted), n_labelled))
         candidates = (best_threshold(scores, predicted), (at_threshold, self.threshold))
         highest, threshold = max(candidates, key=lambda pair: pair[0])
-        n_objects = estimated_objects(found, predicted, n_labelled) or 0.0
-        f1, f1_threshold = best_threshold(estimated_f1(found, predicted, n_labelled, n_objects), predicted)
+        recall = recall_beyond_chance(all_found, all_predicted, n_labelled, area_px, self.match_radius_px)
+        n_objects = estimated_objects(recall, all_predicted, n_labelled) or 0.0
+        f1, f1_threshold = best_threshold(estimated_f1(recall, all_predicted, n_objects), predicted)
         return self._as_tensors(
             {
                 "recall_on_labelled": quotient(n_found, n_labelled),
