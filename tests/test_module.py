@@ -108,7 +108,7 @@ def test_all_zero_maps_are_seen_in_the_log(tmp_path):
 def test_which_threshold_counts():
     model = module(decoder=PeakDecoder(threshold=None))
     assert model.threshold == 0.5
-    model.calibration = Calibration(0.2, "sparse", 3, 9)
+    model.calibration = Calibration(0.2, "labels", 3, 9)
     assert model.threshold == 0.2
     model.decoder.threshold = 0.0
     assert model.threshold == 0.0

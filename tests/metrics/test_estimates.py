@@ -87,14 +87,22 @@ def tensors(**values):
     return {name: torch.tensor(float(value)) for name, value in values.items()}
 
 
-def test_exhaustive_frames_decide_before_sparse_ones():
+def test_which_rule_decides():
     dense = tensors(n_images=3, n_points=30, best_f1=0.8, best_threshold=0.25)
-    sparse = tensors(n_images=9, n_labelled=40, estimated_f1=0.9, estimated_threshold=0.125)
     nothing = tensors(n_images=0, n_points=0, best_f1=0, best_threshold=0.5)
-    silent = tensors(n_images=0, n_labelled=0, estimated_f1=0, estimated_threshold=0.5)
-    assert calibrate(dense, sparse) == Calibration(0.25, "exhaustive", 3, 30)
-    assert calibrate(nothing, sparse) == Calibration(0.125, "sparse", 9, 40)
-    assert calibrate(nothing, silent) is None
-    assert calibrate(tensors(n_images=4, n_points=0, best_f1=0, best_threshold=0.5), silent) is None  # negatives only
-    assert "3 exhaustive frames (30 points)" in str(calibrate(dense, sparse))
-    assert "if labels are missing at random" in str(calibrate(nothing, sparse))
+    negative = tensors(n_images=4, n_points=0, best_f1=0, best_threshold=0.5)
+
+    def sparse(f1=0.9, depth=1.0, lean=0.0):
+        counts = {"n_images": 9, "n_labelled": 40}
+        valley = {"valley_threshold": 0.0625, "valley_depth": depth, "labels_lean": lean}
+        return tensors(estimated_f1=f1, estimated_threshold=0.125, **valley, **counts)
+
+    assert calibrate(dense, sparse(depth=0.1, lean=99)) == Calibration(0.25, "exhaustive", 3, 30)
+    assert calibrate(nothing, sparse()) == Calibration(0.125, "labels", 9, 40)
+    assert calibrate(negative, sparse(depth=0.5, lean=1.5)) == Calibration(0.125, "labels", 9, 40)
+    assert calibrate(nothing, sparse(depth=0.5, lean=20)) == Calibration(0.0625, "valley", 9, 40)
+    assert calibrate(nothing, sparse(f1=0, depth=0.5)) == Calibration(0.0625, "valley", 9, 40)
+    assert calibrate(nothing, sparse(f1=0)) is None
+    assert "3 exhaustive frames (30 points)" in str(calibrate(dense, sparse()))
+    assert "if labels are missing at random" in str(calibrate(nothing, sparse()))
+    assert "valley" in str(calibrate(nothing, sparse(f1=0, depth=0.5)))

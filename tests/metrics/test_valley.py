@@ -1,0 +1,63 @@
+"""The valley of the scores, on mixtures whose two hills are known."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit, logit
+
+from carcinosis_loc.metrics.curves import score_histogram
+from carcinosis_loc.metrics.valley import find_valley
+
+
+def hills(seed, objects_at=1.0, background_at=-5.0, n_objects=800, n_background=2000):
+    random = np.random.default_rng(seed)
+    objects = expit(random.normal(objects_at, 0.8, n_objects)).astype(np.float32)
+    background = expit(random.normal(background_at, 0.6, n_background)).astype(np.float32)
+    return objects, background
+
+
+def histograms(objects, background, labelled):
+    everything = np.concatenate([objects, background])
+    return score_histogram(objects, labelled), score_histogram(everything, np.ones(len(everything), bool))
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_it_lies_between_the_hills_and_random_labels_do_not_lean(seed):
+    objects, background = hills(seed)
+    labelled = np.random.default_rng(seed + 1).random(len(objects)) < 0.2
+    valley = find_valley(*histograms(objects, background, labelled))
+    assert -4.2 < logit(valley.threshold) < -0.5
+    assert valley.depth < 0.3
+    assert valley.lean == pytest.approx(1, abs=0.6)
+    assert valley.n_labels == pytest.approx(labelled.sum(), abs=3)
+
+
+def test_labels_on_the_conspicuous_lean():
+    objects, background = hills(0)
+    valley = find_valley(*histograms(objects, background, objects >= np.quantile(objects, 0.85)))
+    assert valley.lean > 50
+
+
+def test_one_hill_has_no_valley():
+    random = np.random.default_rng(2)
+    scores = expit(random.normal(-3, 1.2, 4000)).astype(np.float32)
+    assert find_valley(*histograms(scores, scores[:0], scores > 0.2)) is None
+
+
+def test_hills_that_overlap_have_none_either():
+    objects, background = hills(3, objects_at=-3.2, background_at=-4.5, n_objects=500)
+    assert find_valley(*histograms(objects, background, objects > 0.01)) is None
+
+
+def test_a_handful_of_peaks_is_no_hill():
+    objects, background = hills(4, n_objects=9)
+    assert find_valley(*histograms(objects, background, objects > 0)) is None
+
+
+def test_nothing_at_all():
+    none = np.zeros(0, np.float32)
+    assert find_valley(*histograms(none, none, none > 0)) is None
+    certain = np.ones(50, np.float32)  # a score of 1 has no logit
+    assert find_valley(*histograms(certain, none, certain > 0)) is None
