@@ -36,8 +36,8 @@ class SparsePointMetrics(PointMetric):
       is labelled; ``estimated_f1``, ``estimated_threshold``: the highest F1 against them and the threshold for it. All
       from ``estimated_objects``, **if labels are missing at random**. Where too few labels are found to tell, they are
       0, and the threshold 0.5.
-    - ``valley_threshold``, ``valley_depth``, ``labels_lean``: see ``find_valley``; 0.5, 1 and 0 where there is none, and
-      the lean 0 where too few labels lie above it.
+    - ``valley_threshold``, ``valley_depth``, ``labels_lean``: see ``find_valley``; 0.5, 1 and 0 where there is none,
+      and the lean 0 where too few labels lie above it.
     - ``n_images``, ``n_labelled``: frames, and points labelled in them.
 
     Args:
