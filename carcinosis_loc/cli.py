@@ -21,6 +21,7 @@ on models
   validate    score on a validation set  carcloc validate --ckpt_path C --data.image_dir D --data.val_json V
   test        score on a test set        carcloc test --ckpt_path C --data.image_dir D --data.test_json T
   predict     find points in images      carcloc predict --ckpt_path C --data.predict_source IMAGE_OR_FOLDER
+  calibrate   choose the threshold anew  carcloc calibrate --ckpt_path C --data.image_dir D --data.val_json V
 on data
   synth       make synthetic laparoscopy carcloc synth OUT_DIR
   thin        make dense labels sparse   carcloc thin IN.json OUT.json --per-frame 5
@@ -103,6 +104,10 @@ def _dispatch(words: list[str]) -> None:
         from carcinosis_loc.runner import run
 
         run(words)
+    elif command == "calibrate":
+        from carcinosis_loc.calibration_command import run_calibration
+
+        run_calibration(rest)
     else:
         raise InputError(f"{command}: no such command; carcloc --help lists them")
 

@@ -44,8 +44,8 @@ TRAINER_DEFAULTS = {
 _SHORT_NAMES = ("best", "last")
 
 
-def run(words: list[str]) -> None:
-    """Run one of the four commands; ``words`` is the command line after ``carcloc``.
+def run(words: list[str]) -> "RunCLI":
+    """Run one of the four commands; ``words`` is the command line after ``carcloc``. What ran is returned.
 
     Raises:
         InputError: for all that the person at the prompt can mend, before training starts and with nothing written.
@@ -56,7 +56,7 @@ def run(words: list[str]) -> None:
     if not {"--help", "-h", "--print_config"} & set(options):
         options = _with_checkpoint(command, options)
     try:
-        RunCLI(
+        return RunCLI(
             PointModule,
             PointDataModule,
             seed_everything_default=0,

@@ -15,6 +15,7 @@ PACKAGE = Path(carcinosis_loc.__file__).parent
 # From the top down; rooms of one line do not know each other.
 FLOORS = [
     ["cli"],
+    ["calibration_command"],
     ["runner", "localizer"],
     ["callbacks"],
     ["recipe", "summary"],

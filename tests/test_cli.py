@@ -144,6 +144,44 @@ def test_no_calibration_is_warned_of(tested, spots, tmp_path, capsys):
     assert out.err == ""
 
 
+def calibrate_words(spots, root, labels):
+    words = test_words(spots, root, "--data.val_json", str(spots / labels))
+    return ["calibrate", *words[1:]]
+
+
+def test_calibrate_keeps_the_threshold_in_the_checkpoint(tested, spots, tmp_path, capsys):
+    root = tmp_path / "run"
+    shutil.copytree(tested, root)
+    path = root / "checkpoints" / "best.ckpt"
+    before = torch.load(path, weights_only=True)
+    assert main(calibrate_words(spots, root, "test.json")) == 0
+    after = torch.load(path, weights_only=True)
+    chosen = after["carcloc"]["calibration"]
+    assert (chosen["rule"], chosen["n_images"]) == ("exhaustive", 6)
+    best = json.loads((root / "metrics_validate.json").read_text())
+    assert chosen["threshold"] == pytest.approx(best["best_threshold"])
+    assert before["carcloc"]["calibration"] is None
+    assert all(torch.equal(before["state_dict"][name], tensor) for name, tensor in after["state_dict"].items())
+    assert after["optimizer_states"][0]["param_groups"] == before["optimizer_states"][0]["param_groups"]
+    assert (
+        f"threshold of {path}: {chosen['threshold']:.3f}, the best F1 on 6 exhaustive frames" in capsys.readouterr().out
+    )
+    assert main(test_words(spots, root)) == 0
+    metrics = json.loads((root / "metrics.json").read_text())
+    assert metrics["threshold"] == pytest.approx(chosen["threshold"])
+    assert metrics["f1"] == pytest.approx(metrics["best_f1"])
+    assert "holds no calibrated threshold" not in capsys.readouterr().out
+    assert carcinosis_loc.load(path).threshold == pytest.approx(chosen["threshold"])
+
+
+def test_calibrate_refuses_where_labels_say_nothing(tested, spots, tmp_path, capsys):
+    root = tmp_path / "run"
+    shutil.copytree(tested, root)
+    before = (root / "checkpoints" / "best.ckpt").read_bytes()
+    assert_refused(main(calibrate_words(spots, root, "val.json")), capsys, "val.json", "too few labels")
+    assert (root / "checkpoints" / "best.ckpt").read_bytes() == before
+
+
 def test_validate_reports_what_sparse_labels_support(tested, spots, tmp_path, capsys):
     words = test_words(spots, tested, "--data.val_json", str(spots / "val.json"))
     words = ["validate", *words[1:], "--trainer.default_root_dir", str(tmp_path)]
@@ -217,7 +255,7 @@ class TestFrontDoor:
         code = "import sys; from carcinosis_loc.cli import main; c = main(['--help']); print('torch' in sys.modules, c)"
         out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         assert out.strip().endswith("False 0")
-        for command in ("fit", "validate", "test", "predict", "synth", "thin"):
+        for command in ("fit", "validate", "test", "predict", "calibrate", "synth", "thin"):
             assert re.search(rf"^  {command} ", out, re.M)
 
     def test_the_module_runs_too(self):
