@@ -17,6 +17,7 @@ NAMES = {
     "hrnet_w32.yaml",
     "hrnet_w48.yaml",
     "nuclei.yaml",
+    "retina.yaml",
 }
 
 
