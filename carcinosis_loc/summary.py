@@ -18,8 +18,6 @@ _TABLE = {
     "recall_on_labelled": "recall on labelled points",
     "predicted_per_frame": "predicted points a frame",
     "estimated_objects_per_frame": "objects a frame, estimated",
-    "estimated_f1": "best F1, estimated",
-    "estimated_threshold": "threshold for it",
 }
 
 

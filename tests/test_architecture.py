@@ -18,7 +18,7 @@ FLOORS = [
     ["calibration_command"],
     ["runner", "localizer"],
     ["callbacks"],
-    ["recipe", "summary"],
+    ["recipe", "summary", "diagnosis"],
     ["module"],
     ["data"],
     ["models"],

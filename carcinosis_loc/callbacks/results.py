@@ -1,4 +1,4 @@
-"""Results on disk and on the screen: ``metrics.json``, ``per_image.csv`` and a table."""
+"""Results on disk and on the screen: ``metrics.json``, ``per_image.csv``, a table and what it says is wrong."""
 
 import csv
 import io
@@ -9,6 +9,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from carcinosis_loc.callbacks.processes import from_all_processes
+from carcinosis_loc.diagnosis import diagnose
 from carcinosis_loc.files import write_json, write_text
 from carcinosis_loc.metrics import per_image
 from carcinosis_loc.module import Detections, PointModule
@@ -86,6 +87,8 @@ class ResultFiles(Callback):
             table_path.unlink()
             raise
         print(table(metrics))
+        for finding in diagnose(metrics, rows, module.decoder.top_k):
+            print(f"! {finding}")
         print(f"metrics: {root / f'metrics{suffix}.json'}\nframes:  {root / f'per_image{suffix}.csv'}")
 
 

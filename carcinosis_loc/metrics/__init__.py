@@ -2,7 +2,7 @@
 
 from carcinosis_loc.metrics.calibration import Calibration, calibrate
 from carcinosis_loc.metrics.curves import Curve
-from carcinosis_loc.metrics.estimates import estimated_f1, estimated_objects, recall_beyond_chance
+from carcinosis_loc.metrics.estimates import estimated_objects, recall_beyond_chance
 from carcinosis_loc.metrics.matching import candidate_pairs, closest_matching, match_curve, maximum_matching
 from carcinosis_loc.metrics.per_image import ImageRow, per_image
 from carcinosis_loc.metrics.point_f1 import PointF1
@@ -17,7 +17,6 @@ __all__ = [
     "calibrate",
     "candidate_pairs",
     "closest_matching",
-    "estimated_f1",
     "estimated_objects",
     "match_curve",
     "maximum_matching",

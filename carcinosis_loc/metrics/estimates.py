@@ -57,11 +57,3 @@ def estimated_objects(recall: Float64, n_predicted: Int64, n_labelled: int) -> f
         return None
     quotient = n_predicted[enough] / recall[enough]
     return float(quotient[np.argmin(quotient * (1 + 2 * error[enough] / recall[enough]))])
-
-
-def estimated_f1(recall: Float64, n_predicted: Int64, n_objects: float) -> Float64:
-    """F1 against all objects at the same thresholds: ``2 n recall / (N + n)``, 1 at most.
-
-    ``recall`` is that on the labels, ``n`` is ``n_objects`` (``estimated_objects``), ``N`` the number of peaks.
-    """
-    return ratio(2 * np.minimum(recall * n_objects, n_predicted), n_predicted + n_objects)

@@ -8,7 +8,7 @@ from torch import Tensor
 from carcinosis_loc.metrics.arrays import Float64, Int64
 from carcinosis_loc.metrics.base import PointMetric
 from carcinosis_loc.metrics.curves import NEUTRAL_THRESHOLD, at_or_above, best_threshold, quotient, ratio
-from carcinosis_loc.metrics.estimates import estimated_f1, estimated_objects, recall_beyond_chance
+from carcinosis_loc.metrics.estimates import estimated_objects, recall_beyond_chance
 from carcinosis_loc.metrics.valley import LEAST_LABELS, Valley, find_valley
 from carcinosis_loc.points import Frame, Peaks
 
@@ -32,10 +32,8 @@ class SparsePointMetrics(PointMetric):
     - ``predicted_per_frame``: predicted points a frame at ``threshold``.
     - ``lee_liu``, ``lee_liu_threshold``: the highest score of all thresholds and the threshold for it, chosen as
       ``PointF1`` chooses its best.
-    - ``estimated_objects_per_frame``, ``labelled_share``: how many objects there seem to be, and the share of them that
-      is labelled; ``estimated_f1``, ``estimated_threshold``: the highest F1 against them and the threshold for it. All
-      from ``estimated_objects``, **if labels are missing at random**. Where too few labels are found to tell, they are
-      0, and the threshold 0.5.
+    - ``estimated_objects_per_frame``, ``labelled_share``: how many objects there seem to be, and the share of them
+      that is labelled (``estimated_objects``), **if labels are missing at random**; 0 where too few labels are found.
     - ``valley_threshold``, ``valley_depth``, ``labels_lean``: see ``find_valley``; 0.5, 1 and 0 where there is none,
       and the lean 0 where too few labels lie above it.
     - ``n_images``, ``n_labelled``: frames, and points labelled in them.
@@ -72,7 +70,6 @@ class SparsePointMetrics(PointMetric):
         highest, threshold = max(candidates, key=lambda pair: pair[0])
         recall = recall_beyond_chance(all_found, all_predicted, n_labelled, area_px, self.match_radius_px)
         n_objects = estimated_objects(recall, all_predicted, n_labelled) or 0.0
-        f1, f1_threshold = best_threshold(estimated_f1(recall, all_predicted, n_objects), predicted)
         valley = find_valley(found, predicted) or Valley(NEUTRAL_THRESHOLD, 1.0, 0.0, 0)
         return self._as_tensors(
             {
@@ -82,8 +79,6 @@ class SparsePointMetrics(PointMetric):
                 "lee_liu_threshold": threshold,
                 "estimated_objects_per_frame": quotient(n_objects, n_images),
                 "labelled_share": min(1.0, quotient(n_labelled, n_objects)),
-                "estimated_f1": f1 if n_objects else 0.0,
-                "estimated_threshold": f1_threshold if n_objects else NEUTRAL_THRESHOLD,
                 "valley_threshold": valley.threshold,
                 "valley_depth": valley.depth,
                 "labels_lean": valley.lean if valley.n_labels >= LEAST_LABELS else 0.0,

@@ -4,13 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from carcinosis_loc.metrics.arrays import Float64, Int64
 from carcinosis_loc.metrics.curves import SCORE_EDGES, at_or_above
 
 BANDWIDTH = 0.3  # of the smoothing, in logit
 DEEPEST = 0.8  # a valley must be this much lower than the lower of the hills beside it
+SLOPE = 1 / 3  # height of the upper hill at which the threshold is put
 LEAST_PEAKS = 30  # above a valley
 LEAST_LABELS = 20  # above a valley, before they can be said to lean
 _STEP = 0.05
@@ -20,7 +21,7 @@ class Valley(NamedTuple):
     """A dip in the distribution of peak scores.
 
     Attributes:
-        threshold: probability at its bottom.
+        threshold: probability where, coming from the bottom, the upper hill has reached a third of its height.
         depth: density at the bottom over that of the lower hill beside it; small is deep.
         lean: labels in the upper half of the peaks above the valley over those in the lower half, each plus one.
             About 1 if labels are missing at random and all peaks above the valley are objects.
@@ -37,8 +38,12 @@ def find_valley(found: Int64, predicted: Int64) -> Valley | None:
     """The deepest dip in the histogram of the peaks' scores, on a logit axis; None if there is none that is clear.
 
     A network that has learnt to tell objects from background gives scores with two hills. The dip between them parts
-    the two without a single label, and so also where labels follow conspicuity. On hard data the hills overlap, and
-    there is no dip.
+    the two without a single label, and so also where labels follow conspicuity, or are many on some frames and few on
+    others. On hard data the hills overlap, and there is no dip.
+
+    The background's hill is far the larger and reaches beyond the bottom of the dip, so that the best threshold lies
+    on the near slope of the objects' hill. A third of its height is our rule: half of it fits noisy scores better, and
+    loses more where the hills stand well apart.
 
     Args:
         found: ``(bins,)``, histogram over score bins of the peaks that enlarge the matching with the labels.
@@ -46,20 +51,20 @@ def find_valley(found: Int64, predicted: Int64) -> Valley | None:
     """
     density, centres = _smoothed(predicted)
     inner = np.flatnonzero((density[1:-1] <= density[:-2]) & (density[1:-1] < density[2:])) + 1
-    best: tuple[float, float] | None = None
-    for place in inner:
-        hills = min(density[:place].max(), density[place:].max())
-        if hills <= 0 or (best is not None and density[place] / hills >= best[0]):
-            continue
-        best = float(density[place] / hills), float(1 / (1 + np.exp(-centres[place])))
-    if best is None or best[0] > DEEPEST:
+    depths = [(_depth(density, int(place)), int(place)) for place in inner]
+    depth, bottom = min(depths, default=(1.0, 0))
+    first = int(np.searchsorted(SCORE_EDGES, expit(centres[bottom])))
+    if depth > DEEPEST or at_or_above(predicted)[first] < LEAST_PEAKS:
         return None
-    first = int(np.searchsorted(SCORE_EDGES, best[1]))
-    if at_or_above(predicted)[first] < LEAST_PEAKS:
-        return None
+    slope = bottom + int(np.argmax(density[bottom:] >= SLOPE * density[bottom:].max()))
     upper = at_or_above(predicted) <= at_or_above(predicted)[first] / 2
     upper_labels, labels = int(found[upper].sum()), int(found[first:].sum())
-    return Valley(best[1], best[0], (upper_labels + 1) / (labels - upper_labels + 1), labels)
+    return Valley(float(expit(centres[slope])), depth, (upper_labels + 1) / (labels - upper_labels + 1), labels)
+
+
+def _depth(density: Float64, bottom: int) -> float:
+    hill = min(density[:bottom].max(), density[bottom:].max())
+    return float(density[bottom] / hill) if hill > 0 else 1.0
 
 
 def _smoothed(histogram: Int64) -> tuple[Float64, Float64]:

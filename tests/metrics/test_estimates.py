@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from carcinosis_loc.metrics import Calibration, calibrate, estimated_f1, estimated_objects, recall_beyond_chance
+from carcinosis_loc.metrics import Calibration, calibrate, estimated_objects, recall_beyond_chance
 from carcinosis_loc.metrics.curves import SCORE_EDGES, at_or_above, best_threshold, score_histogram
+from carcinosis_loc.metrics.sparse import lee_liu
 
 
 def world(random, n_objects=2000, n_background=3000, share=0.15, missed=0.1):
@@ -29,10 +30,8 @@ def test_labels_missing_at_random_tell_the_number_of_objects_and_the_best_thresh
     recall, predicted, n_labelled, true = world(np.random.default_rng(seed))
     n_objects = estimated_objects(recall, at_or_above(predicted), n_labelled)
     assert n_objects == pytest.approx(2000, rel=0.4)
-    value, threshold = best_threshold(estimated_f1(recall, at_or_above(predicted), n_objects), predicted)
-    chosen = true[np.searchsorted(SCORE_EDGES, threshold)]
-    assert chosen > 0.93 * true.max()
-    assert value == pytest.approx(true.max(), abs=0.2)
+    _, threshold = best_threshold(lee_liu(recall * n_labelled, at_or_above(predicted), n_labelled), predicted)
+    assert true[np.searchsorted(SCORE_EDGES, threshold)] > 0.93 * true.max()
 
 
 def test_the_estimate_is_good_on_average():
@@ -45,7 +44,6 @@ def test_exactly_where_all_is_labelled_and_nothing_else_is_found():
     scores = np.linspace(0.3, 0.9, 40).astype(np.float32)
     counts = at_or_above(score_histogram(scores, np.ones(40, bool)))
     assert estimated_objects(counts / 40, counts, 40) == pytest.approx(40)
-    assert estimated_f1(counts / 40, counts, 40.0).max() == 1.0
 
 
 def test_where_the_conspicuous_are_labelled_the_estimate_is_too_low():
@@ -92,17 +90,18 @@ def test_which_rule_decides():
     nothing = tensors(n_images=0, n_points=0, best_f1=0, best_threshold=0.5)
     negative = tensors(n_images=4, n_points=0, best_f1=0, best_threshold=0.5)
 
-    def sparse(f1=0.9, depth=1.0, lean=0.0):
+    def sparse(objects=12.0, depth=1.0, lean=0.0):
         counts = {"n_images": 9, "n_labelled": 40}
         valley = {"valley_threshold": 0.0625, "valley_depth": depth, "labels_lean": lean}
-        return tensors(estimated_f1=f1, estimated_threshold=0.125, **valley, **counts)
+        return tensors(estimated_objects_per_frame=objects, lee_liu_threshold=0.125, **valley, **counts)
 
     assert calibrate(dense, sparse(depth=0.1, lean=99)) == Calibration(0.25, "exhaustive", 3, 30)
     assert calibrate(nothing, sparse()) == Calibration(0.125, "labels", 9, 40)
-    assert calibrate(negative, sparse(depth=0.5, lean=1.5)) == Calibration(0.125, "labels", 9, 40)
-    assert calibrate(nothing, sparse(depth=0.5, lean=20)) == Calibration(0.0625, "valley", 9, 40)
-    assert calibrate(nothing, sparse(f1=0, depth=0.5)) == Calibration(0.0625, "valley", 9, 40)
-    assert calibrate(nothing, sparse(f1=0)) is None
+    assert calibrate(negative, sparse(depth=0.6, lean=1.5)) == Calibration(0.125, "labels", 9, 40)
+    assert calibrate(nothing, sparse(depth=0.6, lean=20)) == Calibration(0.0625, "valley", 9, 40)
+    assert calibrate(nothing, sparse(depth=0.2, lean=1)) == Calibration(0.0625, "valley", 9, 40)
+    assert calibrate(nothing, sparse(objects=0, depth=0.2)) == Calibration(0.0625, "valley", 9, 40)
+    assert calibrate(nothing, sparse(objects=0)) is None
     assert "3 exhaustive frames (30 points)" in str(calibrate(dense, sparse()))
     assert "if labels are missing at random" in str(calibrate(nothing, sparse()))
-    assert "valley" in str(calibrate(nothing, sparse(f1=0, depth=0.5)))
+    assert "valley" in str(calibrate(nothing, sparse(depth=0.2)))
