@@ -25,6 +25,8 @@ on models
 on data
   synth       make synthetic laparoscopy carcloc synth OUT_DIR
   thin        make dense labels sparse   carcloc thin IN.json OUT.json --per-frame 5
+on many runs
+  study       run a grid, with resume    carcloc study losses.yaml OUT_DIR --data.image_dir D --data.train_json T ...
 
 carcloc COMMAND --help tells more. Shipped configs: {configs}
 """
@@ -104,6 +106,10 @@ def _dispatch(words: list[str]) -> None:
         from carcinosis_loc.runner import run
 
         run(words)
+    elif command == "study":
+        from carcinosis_loc.study import command as study
+
+        _run_plain(study, "study", "Run every combination of a study's factors, and report.", rest)
     elif command == "calibrate":
         from carcinosis_loc.calibration_command import run_calibration
 

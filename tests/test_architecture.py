@@ -15,7 +15,7 @@ PACKAGE = Path(carcinosis_loc.__file__).parent
 # From the top down; rooms of one line do not know each other.
 FLOORS = [
     ["cli"],
-    ["calibration_command"],
+    ["calibration_command", "study"],
     ["runner", "localizer"],
     ["callbacks"],
     ["recipe", "summary", "diagnosis"],
@@ -70,7 +70,9 @@ def test_the_docs_name_every_room():
     assert missing == []
 
 
-@pytest.mark.parametrize("module", ["cli", "annotations.coco", "synthetic.dataset", "annotations.thinning", "drawing"])
+@pytest.mark.parametrize(
+    "module", ["cli", "annotations.coco", "synthetic.dataset", "annotations.thinning", "drawing", "study"]
+)
 def test_no_torch_where_none_is_needed(module):
     code = f"import sys, carcinosis_loc.{module}; print('torch' in sys.modules, 'albumentations' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,0 +1,92 @@
+"""Running a study: one run after the other, each in a process of its own; what is done is not done again."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.files import make_folder, write_json
+from carcinosis_loc.study.plan import FORMAT, Plan, Run
+
+Command = Callable[[list[str], Path], int]
+
+
+def carcloc(words: list[str], log: Path) -> int:
+    """Run ``carcloc`` in a process of its own, its output appended to ``log``; give its exit code."""
+    with log.open("ab") as out:
+        return subprocess.run(
+            [sys.executable, "-m", "carcinosis_loc", *words], stdout=out, stderr=subprocess.STDOUT, check=False
+        ).returncode
+
+
+def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Command = carcloc) -> list[str]:
+    """Run what is not done yet; give the names of the runs that failed.
+
+    Every run has a folder ``runs/NAME`` with ``run.json`` (what it is), ``run.log`` and all that ``carcloc`` writes. It
+    is done when ``done.json`` is there. A run that was broken off goes on from its last checkpoint.
+
+    Args:
+        plan: what to run.
+        out_dir: the study's folder.
+        only: the name of one run.
+        command: how a command is run.
+
+    Raises:
+        InputError: the folder holds a run of that name with other options, or a study of another format; or ``only``
+            names no run.
+    """
+    runs = [run for run in plan.runs if only in (None, run.name)]
+    if not runs:
+        raise InputError(f"{plan.path}: no run is called {only}; the first is {plan.runs[0].name}")
+    for run in runs:
+        _check(run, out_dir / "runs" / run.name)
+    failed = []
+    for number, run in enumerate(runs, start=1):
+        folder = out_dir / "runs" / run.name
+        if (folder / "done.json").exists():
+            print(f"{number}/{len(runs)} {run.name}: done before")
+            continue
+        began = time.monotonic()
+        code = _do(run, folder, command)
+        took = time.monotonic() - began
+        if code:
+            failed.append(run.name)
+            print(f"{number}/{len(runs)} {run.name}: failed, exit code {code}; see {folder / 'run.log'}", flush=True)
+        else:
+            write_json(folder / "done.json", {"seconds": round(took, 1)})
+            print(f"{number}/{len(runs)} {run.name}: done in {took / 60:.1f} min", flush=True)
+    return failed
+
+
+def _identity(run: Run) -> dict[str, Any]:
+    return {"format": FORMAT, "levels": dict(run.levels), "fit": list(run.fit), "test": list(run.test)}
+
+
+def _check(run: Run, folder: Path) -> None:
+    path = folder / "run.json"
+    if not path.exists():
+        return
+    try:
+        known = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); move the run away") from error
+    if not isinstance(known, dict) or known.get("format") != FORMAT:
+        raise InputError(f"{path}: is of another version of carcloc; choose another folder for the study")
+    if known != _identity(run):
+        raise InputError(f"{path}: this run was made with other options; choose another folder, or move it away")
+
+
+def _do(run: Run, folder: Path, command: Command) -> int:
+    make_folder(folder)
+    write_json(folder / "run.json", _identity(run), indent=2)
+    place = ["--trainer.default_root_dir", str(folder)]
+    log, checkpoints = folder / "run.log", folder / "checkpoints"
+    resume = ["--ckpt_path", "last"] if (checkpoints / "last.ckpt").exists() else []
+    code = command([*run.fit, *place, *resume], log)
+    if code:
+        return code
+    return command([*run.test, *place, "--ckpt_path", str(checkpoints / "best.ckpt")], log)

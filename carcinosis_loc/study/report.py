@@ -1,0 +1,151 @@
+"""What a study's runs found: every run in a CSV, means with intervals in Markdown, and a plot."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from carcinosis_loc.files import atomic_path, write_text
+from carcinosis_loc.study.plan import Plan
+
+FIGURES = ("f1", "best_f1", "average_precision", "precision", "recall", "threshold", "best_threshold")
+DRAWS = 2000
+Counts = npt.NDArray[np.float64]  # (groups, 3): found, predicted and true points
+
+
+def write_report(plan: Plan, out_dir: Path) -> list[Path]:
+    """Write ``runs.csv``, ``table.md`` and ``f1.png`` from the runs that are done; give their paths.
+
+    Runs that differ in ``seed`` alone make one row of the table. F1's interval is a 95 % bootstrap over groups
+    (patients; frames where there are none) of the test set, drawn alike for all seeds of a row; it says how far the
+    figure depends on who was tested. How far it depends on the seed stands beside it, as lowest and highest.
+    """
+    rows = [row for run in plan.runs if (row := _row(out_dir / "runs" / run.name, run.levels)) is not None]
+    paths = [out_dir / name for name in ("runs.csv", "table.md", "f1.png")]
+    write_text(paths[0], _as_csv(plan, rows))
+    table = _table(plan, rows)
+    write_text(paths[1], _as_markdown(table))
+    with atomic_path(paths[2]) as temporary:
+        _draw(table, temporary)
+    return paths
+
+
+def f1_interval(runs: Sequence[Counts], seed: int = 0) -> tuple[float, float]:
+    """95 % bootstrap interval of the runs' mean F1, by drawing groups with replacement.
+
+    Args:
+        runs: of each run the counts of each group, ``(groups, 3)``: found, predicted and true points; the same groups
+            in the same order.
+        seed: of the draws.
+    """
+    groups = len(runs[0])
+    draws = np.random.default_rng(seed).integers(0, groups, (DRAWS, groups))
+    means = np.zeros(DRAWS)
+    for counts in runs:
+        found, predicted, true = counts[draws].sum(1).T
+        whole = predicted + true
+        means += np.divide(2 * found, whole, out=np.zeros(DRAWS), where=whole > 0) / len(runs)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _row(folder: Path, levels: Mapping[str, str]) -> dict[str, Any] | None:
+    if not (folder / "done.json").exists():
+        return None
+    metrics = json.loads((folder / "metrics.json").read_bytes())
+    seconds = json.loads((folder / "done.json").read_bytes())["seconds"]
+    return {**levels, **{name: metrics[name] for name in FIGURES}, "seconds": seconds, "counts": _counts(folder)}
+
+
+def _counts(folder: Path) -> Counts:
+    groups: dict[str, list[int]] = {}
+    with (folder / "per_image.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            total = groups.setdefault(row["group"] or row["file_name"], [0, 0, 0])
+            for place, name in enumerate(("tp", "n_predicted", "n_points")):
+                total[place] += int(row[name])
+    return np.array([groups[name] for name in sorted(groups)], np.float64).reshape(-1, 3)
+
+
+def _as_csv(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    fields = [*plan.factors, *FIGURES, "seconds"]
+    writer = csv.DictWriter(text, fieldnames=fields, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _table(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One entry for all runs that differ in the seed alone, in the order of the plan."""
+    factors = [factor for factor in plan.factors if factor != "seed"]
+    kinds: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        kinds.setdefault(tuple(row[factor] for factor in factors), []).append(row)
+    table = []
+    for levels, alike in kinds.items():
+        mean = {name: float(np.mean([row[name] for row in alike])) for name in FIGURES}
+        low, high = f1_interval([row["counts"] for row in alike])
+        f1s = [row["f1"] for row in alike]
+        entry = {**dict(zip(factors, levels, strict=True)), "runs": len(alike), **mean}
+        minutes = float(np.mean([row["seconds"] for row in alike])) / 60
+        table.append(entry | {"low": low, "high": high, "seeds": (min(f1s), max(f1s)), "minutes": minutes})
+    return table
+
+
+def _as_markdown(table: Sequence[Mapping[str, Any]]) -> str:
+    if not table:
+        return "No run is done yet.\n"
+    factors = _factors(table)
+    head = [
+        *factors,
+        "runs",
+        "F1 [95 % over groups]",
+        "F1 over seeds",
+        "best F1",
+        "average precision",
+        "threshold",
+        "min",
+    ]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for entry in table:
+        cells = [str(entry[factor]) for factor in factors] + [str(entry["runs"])]
+        cells += [f"{entry['f1']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]"]
+        cells += [f"{entry['seeds'][0]:.3f} to {entry['seeds'][1]:.3f}"]
+        cells += [f"{entry[name]:.3f}" for name in ("best_f1", "average_precision", "threshold")]
+        lines.append("| " + " | ".join([*cells, f"{entry['minutes']:.1f}"]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _factors(table: Sequence[Mapping[str, Any]]) -> list[str]:
+    names = list(table[0])
+    return names[: names.index("runs")]
+
+
+def _draw(table: Sequence[Mapping[str, Any]], path: Path) -> None:
+    figure = Figure(figsize=(8, 1.2 + 0.35 * max(1, len(table))), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    names = [
+        ", ".join(str(v) for k, v in entry.items() if k in list(entry)[: list(entry).index("runs")]) for entry in table
+    ]
+    for place, entry in enumerate(table):
+        label = ("F1, 95 % over groups", "best F1") if not place else (None, None)
+        axes.plot([entry["low"], entry["high"]], [place, place], color="#0072B2", linewidth=2)
+        axes.plot([entry["f1"]], [place], "o", color="#0072B2", label=label[0])
+        axes.plot([entry["best_f1"]], [place], "D", color="black", markersize=5, fillstyle="none", label=label[1])
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("F1 at the chosen threshold")
+    axes.grid(axis="x", alpha=0.3)
+    if table:
+        axes.legend(loc="lower left", frameon=False)
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,227 @@
+"""Studies: what they run, that nothing is run twice or passed off as something else, and what they report."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from carcinosis_loc.cli import main
+from carcinosis_loc.configs import shipped_folder
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.study import read_plan, run_study, write_report
+from carcinosis_loc.study.report import f1_interval
+
+STUDY = {
+    "format": 1,
+    "config": "demo.yaml",
+    "options": {"wandb": "off", "data.image_dir": "images"},
+    "factors": {
+        "loss": {"mse": {"model.loss": "carcinosis_loc.losses.HeatmapMSE"}, "hill": {"model.loss.lam": 1.0}},
+        "seed": {"0": {"seed_everything": 0}, "1": {"seed_everything": 1}},
+    },
+}
+
+
+@pytest.fixture
+def study(tmp_path):
+    return written(tmp_path / "s.yaml", STUDY)
+
+
+def written(path, content):
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
+
+
+class Fake:
+    """Stands for the command line: keeps what it was told, and leaves the files that a run leaves."""
+
+    def __init__(self, fails=()):
+        self.told, self.fails = [], fails
+
+    def __call__(self, words, log):
+        self.told.append(words)
+        folder = log.parent
+        log.write_text("output\n")
+        if any(name in str(folder) for name in self.fails):
+            return 1
+        (folder / "checkpoints").mkdir(exist_ok=True)
+        (folder / "checkpoints" / "last.ckpt").touch()
+        if words[0] == "test":
+            better = 10 if "hill" in str(folder) else 6
+            figures = dict.fromkeys(("best_f1", "average_precision", "precision", "recall"), 0.9)
+            metrics = figures | {"threshold": 0.3, "best_threshold": 0.2, "f1": better / 12}
+            (folder / "metrics.json").write_text(json.dumps(metrics))
+            rows = "\n".join(f"{i}.png,p{i % 3},{better // 2},{better},6" for i in range(9))
+            (folder / "per_image.csv").write_text(f"file_name,group,tp,n_predicted,n_points\n{rows}\n")
+        return 0
+
+
+def test_every_combination_is_a_run_in_the_order_of_the_file(study):
+    plan = read_plan(str(study), ["--data.test_json", "t.json", "--model.match_radius_px=8"])
+    names = ["loss=mse,seed=0", "loss=mse,seed=1", "loss=hill,seed=0", "loss=hill,seed=1"]
+    assert [run.name for run in plan.runs] == names
+    run = plan.runs[2]
+    assert run.fit[:3] == ("fit", "--config", "demo.yaml")
+    assert list(run.fit[3:]) == [
+        *("--wandb", "off", "--data.image_dir", "images", "--data.test_json", "t.json", "--model.match_radius_px=8"),
+        *("--model.loss.lam", "1.0", "--seed_everything", "0"),
+    ]
+    assert list(run.test) == ["test", "--wandb", "off", "--data.image_dir", "images", "--data.test_json", "t.json"]
+
+
+def test_what_is_done_is_not_done_again_and_what_broke_goes_on(study, tmp_path):
+    plan, out = read_plan(str(study), []), tmp_path / "out"
+    broken = Fake(fails=["loss=hill,seed=0"])
+    assert run_study(plan, out, command=broken) == ["loss=hill,seed=0"]
+    assert len(broken.told) == 3 * 2 + 1
+    (out / "runs" / "loss=hill,seed=0" / "checkpoints").mkdir()
+    (out / "runs" / "loss=hill,seed=0" / "checkpoints" / "last.ckpt").touch()
+    again = Fake()
+    assert run_study(plan, out, command=again) == []
+    assert [words[0] for words in again.told] == ["fit", "test"]
+    assert again.told[0][-2:] == ["--ckpt_path", "last"]
+    nothing = Fake()
+    run_study(plan, out, command=nothing)
+    assert nothing.told == []
+
+
+def test_one_run_alone(study, tmp_path):
+    plan, fake = read_plan(str(study), []), Fake()
+    run_study(plan, tmp_path / "out", only="loss=mse,seed=1", command=fake)
+    assert len(fake.told) == 2
+    with pytest.raises(InputError, match="no run is called nope"):
+        run_study(plan, tmp_path / "out", only="nope", command=fake)
+
+
+def test_a_folder_of_other_runs_is_refused_before_anything_runs(study, tmp_path):
+    out, fake = tmp_path / "out", Fake()
+    run_study(read_plan(str(study), []), out, command=fake)
+    other = Fake()
+    with pytest.raises(InputError, match=r"run\.json: this run was made with other options"):
+        run_study(read_plan(str(study), ["--data.batch_size", "2"]), out, command=other)
+    path = out / "runs" / "loss=hill,seed=1" / "run.json"
+    path.write_text('{"format": 99}')
+    with pytest.raises(InputError, match="another version"):
+        run_study(read_plan(str(study), []), out, command=other)
+    path.write_text("{")
+    with pytest.raises(InputError, match="cannot be read"):
+        run_study(read_plan(str(study), []), out, command=other)
+    assert other.told == []
+
+
+def test_the_report(study, tmp_path):
+    plan, out = read_plan(str(study), []), tmp_path / "out"
+    run_study(plan, out, command=Fake(fails=["loss=mse,seed=1"]))
+    csv, table, plot = write_report(plan, out)
+    lines = csv.read_text().splitlines()
+    assert lines[0].startswith("loss,seed,f1,best_f1")
+    assert len(lines) == 1 + 3
+    rows = [row for row in table.read_text().splitlines() if row.startswith(("| mse", "| hill"))]
+    assert rows[0].startswith("| mse | 1 | 0.500 [0.500, 0.500] | 0.500 to 0.500 | 0.900")
+    assert rows[1].startswith("| hill | 2 | 0.833 [0.625, 0.625]")  # of the counts: 2 x 5 / (10 + 6)
+    assert plot.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_report_of_nothing(study, tmp_path):
+    _, table, _ = write_report(read_plan(str(study), []), tmp_path / "out")
+    assert table.read_text() == "No run is done yet.\n"
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=8))
+@settings(max_examples=40, deadline=None)
+def test_the_interval_holds_no_impossible_value(counts):
+    table = np.array([(min(c), c[1], c[2]) for c in counts], float)
+    low, high = f1_interval([table, table])
+    assert 0 <= low <= high <= 1
+    if len(table) == 1:
+        whole = table[0, 1] + table[0, 2]
+        assert low == high == pytest.approx(2 * table[0, 0] / whole if whole else 0)
+
+
+def test_the_interval_is_that_of_a_plain_bootstrap():
+    random = np.random.default_rng(0)
+    true = random.integers(5, 30, 40)
+    counts = np.column_stack([random.binomial(true, 0.8), true, true]).astype(float)
+    low, high = f1_interval([counts])
+    share = counts[:, 0] / counts[:, 1]
+    residual = (counts[:, 0] - counts[:, 0].sum() / true.sum() * true).std() * np.sqrt(40) / true.sum()
+    assert high - low == pytest.approx(2 * 1.96 * residual, rel=0.15)
+    assert low < share.mean() < high
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"format": 2}, "format is 2"),
+        ({"config": None}, "config"),
+        ({"factors": {}}, "factors"),
+        ({"factors": {"loss": {}}}, "factors.loss"),
+        ({"factors": {"loss": {"a": "b"}}}, "factors.loss.a"),
+        ({"factors": {"loss": {"a/b": {}}}}, "a/b"),
+        ({"options": ["x"]}, "options"),
+        ({"extra": 1}, "extra"),
+    ],
+)
+def test_a_file_that_is_no_study_is_refused(change, named, tmp_path, capsys):
+    path = written(tmp_path / "bad.yaml", STUDY | change)
+    assert main(["study", str(path), str(tmp_path / "out")]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "bad.yaml" in err
+    assert named in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_study_lists_the_shipped_ones(capsys, tmp_path):
+    assert main(["study", "nope.yaml", str(tmp_path)]) == 2
+    assert "losses.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", sorted((shipped_folder() / "studies").glob("*.yaml")), ids=lambda path: path.name)
+def test_shipped_studies_parse(path, capsys):
+    plan = read_plan(path.name, ["--data.image_dir", "d"])
+    assert len(plan.runs) >= 12
+    for run in plan.runs[:: len(plan.runs) // 3]:
+        assert main([*run.fit, "--print_config"]) == 0, run.name
+    capsys.readouterr()
+
+
+def test_a_sweep_for_many_machines(study, tmp_path, capsys):
+    assert main(["study", "--sweep", str(study), str(tmp_path / "out"), "--data.batch_size", "2"]) == 0
+    content = yaml.safe_load((tmp_path / "out" / "sweep.yaml").read_text())
+    assert content["parameters"]["only"]["values"][0] == "loss=mse,seed=0"
+    assert content["command"][:3] == ["carcloc", "study", "${args}"]
+    assert content["command"][-2:] == ["--data.batch_size", "2"]
+
+
+def test_a_study_of_one_run_from_end_to_end(spots, tmp_path, capsys):
+    """In processes of their own, as a user has it; then once more, with nothing to do."""
+    options = {
+        "data.image_dir": str(spots / "images"), "data.image_size": [64, 64], "data.num_workers": 0,
+        "data.samples_per_epoch": 4, "data.batch_size": 2, "trainer.max_epochs": 1, "trainer.accelerator": "cpu",
+        **{f"data.{split}_json": str(spots / f"{split}.json") for split in ("train", "val", "test")},
+    }  # fmt: skip
+    content = STUDY | {"options": STUDY["options"] | options, "factors": {"seed": {"0": {"seed_everything": 0}}}}
+    words = ["study", str(written(tmp_path / "one.yaml", content)), str(tmp_path / "out")]
+    assert main(words) == 0
+    first = capsys.readouterr().out
+    assert "1/1 seed=0: done in" in first
+    assert (tmp_path / "out" / "runs" / "seed=0" / "metrics.json").exists()
+    assert "| runs |" in first
+    assert main(words) == 0
+    assert "1/1 seed=0: done before" in capsys.readouterr().out
+
+
+def test_failed_runs_are_told_of_in_one_line(spots, tmp_path, capsys):
+    content = STUDY | {
+        "options": {"data.image_dir": ".", "data.train_json": "missing.json"},
+        "factors": {"seed": {"0": {}}},
+    }
+    assert main(["study", str(written(tmp_path / "one.yaml", content)), str(tmp_path / "out")]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "run.log" in err
+    assert "missing.json" in (tmp_path / "out" / "runs" / "seed=0" / "run.log").read_text()
