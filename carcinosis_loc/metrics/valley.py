@@ -11,7 +11,7 @@ from carcinosis_loc.metrics.curves import SCORE_EDGES, at_or_above
 
 BANDWIDTH = 0.3  # of the smoothing, in logit
 DEEPEST = 0.8  # a valley must be this much lower than the lower of the hills beside it
-SLOPE = 1 / 4  # height of the upper hill at which the threshold is put
+SLOPE = 1 / 3  # height of the upper hill at which the threshold is put
 LEAST_PEAKS = 30  # above a valley
 LEAST_LABELS = 20  # above a valley, before they can be said to lean
 _STEP = 0.05
@@ -21,7 +21,7 @@ class Valley(NamedTuple):
     """A dip in the distribution of peak scores.
 
     Attributes:
-        threshold: probability where, coming from the bottom, the upper hill has reached a quarter of its height.
+        threshold: probability where, coming from the bottom, the upper hill has reached a third of its height.
         depth: density at the bottom over that of the lower hill beside it; small is deep.
         lean: labels in the upper half of the peaks above the valley over those in the lower half, each plus one.
             About 1 if labels are missing at random and all peaks above the valley are objects.
@@ -42,7 +42,7 @@ def find_valley(found: Int64, predicted: Int64) -> Valley | None:
     others. On hard data the hills overlap, and there is no dip.
 
     The background's hill is far the larger and reaches beyond the bottom of the dip, so that the best threshold lies
-    on the near slope of the objects' hill. A quarter of its height is our rule: half of it fits noisy scores better,
+    on the near slope of the objects' hill. A third of its height is our rule: half of it fits noisy scores better,
     and loses more where the hills stand well apart.
 
     Args:

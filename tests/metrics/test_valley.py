@@ -28,8 +28,8 @@ def test_it_lies_between_the_hills_and_random_labels_do_not_lean(seed):
     objects, background = hills(seed)
     labelled = np.random.default_rng(seed + 1).random(len(objects)) < 0.2
     valley = find_valley(*histograms(objects, background, labelled))
-    # A quarter of the height of a normal hill: 1.67 standard deviations below its top.
-    assert logit(valley.threshold) == pytest.approx(1 - 1.67 * np.hypot(0.8, 0.3), abs=0.45)
+    # A third of the height of a normal hill: 1.48 standard deviations below its top.
+    assert logit(valley.threshold) == pytest.approx(1 - 1.48 * np.hypot(0.8, 0.3), abs=0.45)
     assert valley.depth < 0.3
     assert valley.lean == pytest.approx(1, abs=0.6)
     assert valley.n_labels == pytest.approx(labelled.sum(), abs=3)
