@@ -9,6 +9,7 @@ import torch
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import write_bytes
 from carcinosis_loc.metrics import Calibration, calibrate
+from carcinosis_loc.metrics.estimates import LEAST_FOUND
 from carcinosis_loc.models import read_checkpoint
 from carcinosis_loc.module import CHECKPOINT_KEY
 from carcinosis_loc.runner import run
@@ -28,8 +29,8 @@ def run_calibration(words: list[str]) -> None:
     chosen = calibrate(cli.model.point_f1.compute(), cli.model.sparse.compute())
     if chosen is None:
         raise InputError(
-            f"{settings.data.val_json}: nothing to choose a threshold by: no exhaustive frame with points, "
-            "and too few labels found; mark a few frames exhaustively"
+            f"{settings.data.val_json}: nothing to choose a threshold by: no exhaustive frame with points, and too few "
+            f"labels found ({LEAST_FOUND} beyond chance are needed); mark a few frames exhaustively"
         )
     if cli.trainer.is_global_zero:
         _keep(Path(settings.ckpt_path), chosen)

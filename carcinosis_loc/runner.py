@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,9 +22,10 @@ from carcinosis_loc.callbacks import (
     Progress,
     ResultFiles,
 )
-from carcinosis_loc.configs import CONFIG_FLAGS, config_with, option_values, resolve_configs
+from carcinosis_loc.configs import option_values, resolve_configs
 from carcinosis_loc.data import PointDataModule
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.explanations import explained
 from carcinosis_loc.models import read_checkpoint
 from carcinosis_loc.module import FALLBACK_THRESHOLD, PointModule
 from carcinosis_loc.recipe import load_net, make_recipe, read_recipe
@@ -68,7 +68,7 @@ def run(words: list[str]) -> "RunCLI":
             args=[command, *options],
         )
     except ArgumentError as error:
-        raise InputError(_explained(str(error), command, options)) from error
+        raise InputError(explained(str(error), command, options)) from error
     except SIGTERMException as error:
         raise InterruptedError("stopped by SIGTERM; go on with the same command and --ckpt_path last") from error
 
@@ -136,6 +136,15 @@ class RunCLI(LightningCLI):
         check_folder(root, fresh=command == "fit" and settings.ckpt_path is None)
         return trainer
 
+    def before_fit(self) -> None:
+        """Say what goes without validation frames."""
+        if self.config["fit"].data.val_json is None:
+            logger.warning(
+                "no --data.val_json: the last epoch will count as the best, with a threshold of %.1f and without "
+                "pictures; carcloc calibrate can choose a threshold later",
+                FALLBACK_THRESHOLD,
+            )
+
     def after_fit(self) -> None:
         """Say where the checkpoints are."""
         folder = Path(self.trainer.default_root_dir) / "checkpoints"
@@ -176,19 +185,6 @@ class RunCLI(LightningCLI):
     def _config_text(self) -> str:
         command = str(self.subcommand)
         return str(self._parser(command).dump(self.config[command], skip_none=False))
-
-
-def _explained(message: str, command: str, options: list[str]) -> str:
-    """A parser's message with the file that it is about, where a config holds the key that it names."""
-    if "required" in message and not option_values(options, *CONFIG_FLAGS):
-        return f"carcloc {command}: {message}; start from a shipped config: --config demo.yaml"
-    keys = re.findall(r"""['"]([\w.]+)['"]""", message)
-    flags = [word.split("=")[0].lstrip("-") for word in options if word.startswith("--")]
-    by_flag = any(f".{flag}".endswith(f".{key}") for flag in flags for key in keys)
-    place = None if by_flag else config_with(keys, options)
-    if place is None and command != "fit" and not by_flag:
-        place = option_values(options, "--ckpt_path")[-1]  # its recipe is a config too
-    return f"{place or f'carcloc {command}'}: {message}"
 
 
 def _with_checkpoint(command: str, options: list[str]) -> list[str]:

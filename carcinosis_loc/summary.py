@@ -33,6 +33,8 @@ def table(metrics: dict[str, Any]) -> str:
             "estimates hold if labels are missing at random."
         )
     shown = {label: metrics[name] for name, label in _TABLE.items() if metrics.get(name) is not None}
+    if not metrics.get("estimated_objects_per_frame"):  # too few labels were found to tell
+        shown.pop(_TABLE["estimated_objects_per_frame"], None)
     if metrics["recall"] == 0:  # no point was found, so none was found so near
         shown.pop(_TABLE["localisation_error_px"], None)
     shown |= {name.replace("f1@", "F1 at "): value for name, value in metrics.items() if name.startswith("f1@")}

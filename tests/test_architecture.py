@@ -17,7 +17,7 @@ FLOORS = [
     ["cli"],
     ["calibration_command", "study"],
     ["runner", "localizer"],
-    ["callbacks"],
+    ["callbacks", "explanations"],
     ["recipe", "summary", "diagnosis"],
     ["module"],
     ["data"],

@@ -469,6 +469,21 @@ def test_a_run_that_is_stopped_says_so(name, code, spots, tiny, tmp_path):
     assert "--ckpt_path last" in err
 
 
+def test_a_misspelt_flag_is_guessed(capsys):
+    assert_refused(
+        main(["fit", "--config", "demo.yaml", "--data.train_jsn", "x"]), capsys, "did you mean --data.train_json?"
+    )
+    assert_refused(main(["fit", "--config", "demo.yaml", "--quite.another", "x"]), capsys, "--quite.another x")
+
+
+def test_fit_without_validation_says_what_goes_without_it(spots, tiny, tmp_path, capsys):
+    words = fit_words(spots, tiny, tmp_path / "out", "--data.val_json", "null", "--trainer.max_epochs", "1")
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "no --data.val_json" in out
+    assert "threshold of best.ckpt: 0.5, since there was nothing to choose it by" in out
+
+
 def test_a_second_fit_does_not_overwrite_the_first(run, spots, tiny, capsys):
     before = (run / "checkpoints" / "last.ckpt").read_bytes()
     assert_refused(main(fit_words(spots, tiny, run)), capsys, "--ckpt_path last")

@@ -18,7 +18,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 def blocks(page):
     """Lines of the fenced blocks without a language."""
     text = page.read_text()
-    return [line for block in re.findall(r"^```\n(.*?)^```", text, re.M | re.S) for line in block.splitlines()]
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
+    return [line for language, block in fenced if not language for line in block.splitlines()]
 
 
 def carcloc_lines(page):

@@ -63,3 +63,5 @@ def run(args: argparse.Namespace) -> None:
         f"{args.out_json}: {points} points on {images} images, {points / max(images, 1):.1f} an image"
         + (f"; {false} of the points are false" if false else "")
     )
+    if args.keep_share is None and args.per_frame is None and args.one_per_cluster_px is None:
+        print("nothing was left out: --per-frame, --keep-share or --one-per-cluster-px says what to keep")

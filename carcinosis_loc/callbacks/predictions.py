@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from carcinosis_loc.callbacks.names import picture_names
 from carcinosis_loc.callbacks.processes import from_all_processes
 from carcinosis_loc.data.dataset import PointDataset, read_frame
+from carcinosis_loc.diagnosis import SILENT_BELOW
 from carcinosis_loc.drawing import overlay, png, unjudged
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import atomic_path, make_folder, write_bytes, write_json
@@ -104,8 +105,9 @@ class PredictionFiles(Callback):
             assert unfinished is not None
             final = Path(trainer.default_root_dir) / FOLDER
             _write(unfinished, found)
+            replaced = final.exists()
             _replace_folder(unfinished, final)
-            self._report(final, found, pl_module.threshold)
+            self._report(final, found, pl_module.threshold, replaced)
         self._unfinished = None
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
@@ -119,11 +121,19 @@ class PredictionFiles(Callback):
         picture = overlay(read_frame(frame), unjudged(peaks))
         write_bytes(self._unfinished / "overlays" / f"{self._names[frame.image_id]}.png", png(picture))
 
-    def _report(self, final: Path, found: list[_Found], threshold: float) -> None:
+    def _report(self, final: Path, found: list[_Found], threshold: float, replaced: bool) -> None:
         points = sum(len(one.peaks) for one in found)
         files = ["predictions.json", "images.json", "points.csv", *(["overlays/"] if self.overlays else [])]
         logger.info("predict: %d points with a score of %.3f or more in %d images", points, threshold, len(found))
-        logger.info("predictions: %s (%s)", final, ", ".join(files))
+        highest = max((float(one.peaks.scores.max()) for one in found if len(one.peaks)), default=None)
+        if highest is not None and highest < SILENT_BELOW:
+            logger.warning(
+                "predict: no score is above %.3f: unless carcloc test says that such scores rank well, the model has "
+                "hardly learnt; train longer",
+                highest,
+            )
+        earlier = "; the earlier ones there are replaced" if replaced else ""
+        logger.info("predictions: %s (%s)%s", final, ", ".join(files), earlier)
 
 
 def _write(folder: Path, found: list[_Found]) -> None:

@@ -48,7 +48,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         InputError: the file is missing, is no checkpoint, or holds objects other than tensors and plain values.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such checkpoint file")
+        inside = path / "checkpoints" / "best.ckpt"
+        hint = f"; did you mean {inside}?" if inside.is_file() else ""
+        raise InputError(f"{path}: no such checkpoint file{hint}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
