@@ -1,7 +1,6 @@
 """``carcloc calibrate``: choose the threshold of a finished checkpoint anew, and keep it there."""
 
 import io
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -26,7 +25,7 @@ def run_calibration(words: list[str]) -> None:
     """
     cli = run(["validate", *words])
     settings = cli.config["validate"]
-    chosen = calibrate(cli.model.point_f1.compute(), cli.model.sparse.compute())
+    chosen = calibrate(cli.model.point_f1, cli.model.sparse)
     if chosen is None:
         raise InputError(
             f"{settings.data.val_json}: nothing to choose a threshold by: no exhaustive frame with points, and too few "
@@ -39,7 +38,7 @@ def run_calibration(words: list[str]) -> None:
 
 def _keep(path: Path, chosen: Calibration) -> None:
     content = read_checkpoint(path)
-    content[CHECKPOINT_KEY]["calibration"] = asdict(chosen)
+    content[CHECKPOINT_KEY]["calibration"] = chosen.plain()
     content[CHECKPOINT_KEY]["recipe"]["model"]["decoder"].setdefault("init_args", {})["threshold"] = None
     buffer = io.BytesIO()
     torch.save(content, buffer)

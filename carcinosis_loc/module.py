@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import torch
@@ -155,7 +154,7 @@ class PointModule(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log what was counted, under ``val/``; while training, choose the threshold by it."""
         if self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking:
-            self.calibration = calibrate(self.point_f1.compute(), self.sparse.compute())
+            self.calibration = calibrate(self.point_f1, self.sparse)
         self._finish("val")
 
     def on_test_epoch_start(self) -> None:
@@ -188,10 +187,10 @@ class PointModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add all that prediction needs, as plain values: how to build the model, and the threshold."""
-        calibration = None if self.calibration is None else asdict(self.calibration)
+        calibration = None if self.calibration is None else self.calibration.plain()
         checkpoint[CHECKPOINT_KEY] = {"recipe": self.recipe, "calibration": calibration}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the calibration over."""
         entry = checkpoint.get(CHECKPOINT_KEY, {}).get("calibration")
-        self.calibration = None if entry is None else Calibration(**entry)
+        self.calibration = None if entry is None else Calibration.read(entry)

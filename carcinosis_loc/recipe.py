@@ -113,7 +113,10 @@ def _checked_calibration(path: Path, entry: Any) -> Calibration | None:
     names = [field.name for field in fields(Calibration)]
     if not isinstance(entry, dict) or sorted(entry, key=str) != sorted(names):
         raise InputError(f"{path}: its calibration is none: {entry!s:.60}")
-    calibration = Calibration(**entry)
+    try:
+        calibration = Calibration.read(entry)
+    except (TypeError, ValueError):
+        raise InputError(f"{path}: its calibration is none: {entry!s:.60}") from None
     whole = isinstance(calibration.n_images, int) and isinstance(calibration.n_points, int)
     if not whole or not isinstance(calibration.threshold, float) or not 0 <= calibration.threshold <= 1:
         raise InputError(f"{path}: its threshold is no probability: {entry!s:.60}")

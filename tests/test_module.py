@@ -12,6 +12,7 @@ from carcinosis_loc.data.dataset import Sample
 from carcinosis_loc.heatmap import GaussianEncoder, PeakDecoder
 from carcinosis_loc.losses import CragAndTail, HeatmapMSE
 from carcinosis_loc.metrics import Calibration
+from carcinosis_loc.metrics.probability import ScoreScale
 from carcinosis_loc.models import HeatmapNet
 from carcinosis_loc.module import PointModule
 from carcinosis_loc.points import Frame, Letterbox, Points
@@ -53,7 +54,7 @@ def sample(points, labelled=None, exhaustive=True, size=(32, 48), dummy=False, i
         image[row : row + 4, column : column + 4] = 100
     xy = np.array(points if labelled is None else labelled, np.float32).reshape(-1, 2)
     frame = Frame(image_id, f"{image_id}.png", None, size, Points(xy), exhaustive=exhaustive)
-    return Sample(image, np.full(size, not dummy), xy, frame, Letterbox.fit(size, None), dummy)
+    return Sample(image, np.full(size, not dummy), xy, frame, Letterbox.fit(size, None), dummy=dummy)
 
 
 def trainer(tmp_path, **options):
@@ -108,7 +109,7 @@ def test_all_zero_maps_are_seen_in_the_log(tmp_path):
 def test_which_threshold_counts():
     model = module(decoder=PeakDecoder(threshold=None))
     assert model.threshold == 0.5
-    model.calibration = Calibration(0.2, "labels", 3, 9)
+    model.calibration = Calibration(0.2, "labels", 3, 9, ScoreScale(1.0, 0.0))
     assert model.threshold == 0.2
     model.decoder.threshold = 0.0
     assert model.threshold == 0.0
@@ -116,7 +117,7 @@ def test_which_threshold_counts():
 
 def test_the_calibrated_threshold_goes_through_a_checkpoint(tmp_path):
     model = module(decoder=PeakDecoder(threshold=None))
-    model.calibration, model.recipe = Calibration(0.125, "exhaustive", 3, 9), {"model": {}}
+    model.calibration, model.recipe = Calibration(0.125, "exhaustive", 3, 9, ScoreScale(1.5, 0.25)), {"model": {}}
     content = {}
     model.on_save_checkpoint(content)
     torch.save(content, tmp_path / "c.ckpt")

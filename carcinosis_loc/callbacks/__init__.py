@@ -6,6 +6,7 @@ from carcinosis_loc.callbacks.pictures import Pictures
 from carcinosis_loc.callbacks.predictions import PredictionFiles
 from carcinosis_loc.callbacks.progress import Progress
 from carcinosis_loc.callbacks.results import ResultFiles
+from carcinosis_loc.callbacks.teacher import Teacher
 
 __all__ = [
     "AtomicCheckpointIO",
@@ -16,4 +17,5 @@ __all__ = [
     "PredictionFiles",
     "Progress",
     "ResultFiles",
+    "Teacher",
 ]

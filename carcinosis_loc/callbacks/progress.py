@@ -27,6 +27,11 @@ class Progress(ProgressBar):
         self._done = self._first = self._total = 0
         self._what = ""
 
+    @property
+    def is_enabled(self) -> bool:
+        """Whether anything is shown here; ``LightningModule.print`` asks."""
+        return self._enabled
+
     def enable(self) -> None:
         """Show again."""
         self._enabled = True

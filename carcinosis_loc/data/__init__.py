@@ -6,9 +6,10 @@ import os
 # this package can import it: a hospital's machine stays silent.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
+from carcinosis_loc.data.additions import Additions
 from carcinosis_loc.data.batch import Batch
 from carcinosis_loc.data.copy_paste import CopyPaste
 from carcinosis_loc.data.datamodule import PointDataModule
 from carcinosis_loc.data.transforms import TrainTransform
 
-__all__ = ["Batch", "CopyPaste", "PointDataModule", "TrainTransform"]
+__all__ = ["Additions", "Batch", "CopyPaste", "PointDataModule", "TrainTransform"]

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from carcinosis_loc.data.view import View
 from carcinosis_loc.points import Frame, Letterbox
 
 
@@ -20,7 +21,8 @@ class Batch:
         labelled: ``(B, N)``, bool; True where ``points`` holds a labelled point.
         exhaustive: ``(B,)``, bool; True where every object of the frame is labelled.
         frames: the B frames; points in image pixels.
-        letterboxes: the B maps between image and network pixels (evaluation only; empty in training).
+        letterboxes: the B maps between image and network pixels.
+        views: the B windows of the letterboxed frames that ``image`` shows; empty where nothing was augmented.
         dummy: True for a batch that only keeps a process busy that has no image: it counts nowhere.
     """
 
@@ -31,6 +33,7 @@ class Batch:
     exhaustive: Tensor
     frames: list[Frame]
     letterboxes: list[Letterbox]
+    views: list[View]
     dummy: bool = False
 
     def __len__(self) -> int:

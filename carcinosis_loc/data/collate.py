@@ -32,6 +32,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
         labelled=torch.from_numpy(labelled),
         exhaustive=torch.tensor([bool(sample.frame.exhaustive) for sample in samples]),
         frames=[sample.frame for sample in samples],
-        letterboxes=[sample.letterbox for sample in samples if sample.letterbox is not None],
+        letterboxes=[sample.letterbox for sample in samples],
+        views=[sample.view for sample in samples if sample.view is not None],
         dummy=all(sample.dummy for sample in samples),
     )

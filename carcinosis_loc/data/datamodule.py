@@ -1,7 +1,7 @@
 """The data of a run as Lightning wants them."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from carcinosis_loc.annotations.coco import read_coco
+from carcinosis_loc.data.additions import Additions, with_additions
+from carcinosis_loc.data.batch import Batch
 from carcinosis_loc.data.collate import collate
 from carcinosis_loc.data.dataset import PointDataset, Sample
 from carcinosis_loc.data.sampling import EvaluationBatches, TrainSampler
@@ -79,6 +81,7 @@ class PointDataModule(LightningDataModule):
         self.cache_mb = cache_mb
         self.seed = seed
         self.frames: dict[str, list[Frame]] = {}
+        self._taught: tuple[Mapping[int, Additions], float] = ({}, 0.0)
 
     def check(self, subcommand: str) -> None:
         """Read and validate all that ``subcommand`` needs; ``setup`` then uses the result.
@@ -130,6 +133,21 @@ class PointDataModule(LightningDataModule):
         # Lightning fears that a batch sampler it does not know may drop frames; EvaluationBatches drops none.
         warnings.filterwarnings("ignore", "You are using a custom batch sampler")
         return self._evaluation_loader("predict")
+
+    def unaugmented_train_batches(self) -> Iterable[Batch]:
+        """Each training frame that is not exhaustive once, as in evaluation; this process's share."""
+        frames = [frame for frame in self.frames["train"] if not frame.exhaustive]
+        return self._whole_frames(PointDataset(frames, None, self.image_size, cache_mb=0)) if frames else []
+
+    def teach(self, additions: Mapping[int, Additions], match_radius_px: float) -> None:
+        """From the next training batch on, use these beside the labels; by image id, in place of earlier ones."""
+        self._taught = (additions, match_radius_px)
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Bring what was taught to a training batch; Lightning calls this in the main process."""
+        additions, match_radius_px = self._taught
+        training = self.trainer is not None and self.trainer.training
+        return with_additions(batch, additions, match_radius_px) if additions and training else batch
 
     def _check_numbers(self) -> None:
         least = {"batch_size": 1, "num_workers": 0, "cache_mb": 0}
@@ -195,7 +213,9 @@ class PointDataModule(LightningDataModule):
         return PointDataset(self.frames[split], transform, self.image_size, self.cache_mb)
 
     def _evaluation_loader(self, split: str) -> DataLoader[Sample]:
-        dataset = self._dataset(split, None)
+        return self._whole_frames(self._dataset(split, None))
+
+    def _whole_frames(self, dataset: PointDataset) -> DataLoader[Sample]:
         sizes = [dataset.network_size(index) for index in range(len(dataset))]
         return self._loader(dataset, batch_sampler=EvaluationBatches(sizes, self.batch_size, *self._rank()))
 

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from carcinosis_loc.annotations.images import read_image
 from carcinosis_loc.data.coverage import VALID, coverage_map
 from carcinosis_loc.data.transforms import TrainTransform
+from carcinosis_loc.data.view import View
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.points import Float32, Frame, Letterbox, Size
 
@@ -27,9 +28,10 @@ class Sample:
     Attributes:
         image: ``(H, W, 3)``, uint8, RGB, black on padding.
         valid: ``(H, W)``, bool; False on padding and on ignore regions.
-        xy: labelled points ``(N, 2)``, float32, network pixels.
+        xy: labelled points ``(N, 2)``, float32, pixels of ``image``.
         frame: the frame; its points are in image pixels.
-        letterbox: the map between image and network pixels; None where the sample was augmented.
+        letterbox: the map between image and network pixels.
+        view: the window of the letterboxed frame that this is; None where the sample was not augmented.
         dummy: True for a black sample that counts nowhere.
     """
 
@@ -37,7 +39,8 @@ class Sample:
     valid: npt.NDArray[np.bool_]
     xy: Float32
     frame: Frame
-    letterbox: Letterbox | None
+    letterbox: Letterbox
+    view: View | None = None
     dummy: bool = False
 
 
@@ -89,8 +92,8 @@ class PointDataset(Dataset[Sample]):
         xy = letterbox.to_network(frame.points.xy)
         if self.transform is None:
             return Sample(image, coverage == VALID, xy, frame, letterbox)
-        image, xy, coverage = self.transform(image, xy, coverage, seed)
-        return Sample(image, coverage == VALID, xy, frame, None)
+        seen = self.transform(image, xy, coverage, seed)
+        return Sample(seen.image, seen.coverage == VALID, seen.xy, frame, letterbox, seen.view)
 
     def _image(self, index: int, letterbox: Letterbox) -> Rgb:
         kept = self._cache.get(index)

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import albumentations as A
 import numpy as np
@@ -11,11 +11,27 @@ import numpy.typing as npt
 from carcinosis_loc.data.copy_paste import CopyPaste
 from carcinosis_loc.data.coverage import PADDING, Coverage
 from carcinosis_loc.data.effects import Smoke, SpecularSpots
-from carcinosis_loc.data.view import RandomView
+from carcinosis_loc.data.view import RandomView, View
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.points import Float32
 
 Rgb = npt.NDArray[np.uint8]
+
+
+class Augmented(NamedTuple):
+    """An augmented frame.
+
+    Attributes:
+        image: ``(H, W, 3)``, uint8, RGB, black on padding.
+        xy: the points inside it ``(N, 2)``, float32, pixels of this image.
+        coverage: ``(H, W)``, see ``coverage_map``.
+        view: where it lies on the frame.
+    """
+
+    image: Rgb
+    xy: Float32
+    coverage: Coverage
+    view: View
 
 
 class TrainTransform:
@@ -97,7 +113,7 @@ class TrainTransform:
             keypoint_params=A.KeypointParams(format="xy", remove_invisible=False),
         )
 
-    def __call__(self, image: Rgb, xy: Float32, coverage: Coverage, seed: int) -> tuple[Rgb, Float32, Coverage]:
+    def __call__(self, image: Rgb, xy: Float32, coverage: Coverage, seed: int) -> Augmented:
         """Augment one frame.
 
         Args:
@@ -105,9 +121,6 @@ class TrainTransform:
             xy: points ``(N, 2)``, network pixels.
             coverage: ``(H, W)``, see ``coverage_map``.
             seed: all that is random comes from it.
-
-        Returns:
-            The window's image, the points inside it and its coverage. Padding is black.
         """
         if self.copy_paste is not None:
             image, xy = self.copy_paste(image, xy, coverage, seed)
@@ -121,7 +134,7 @@ class TrainTransform:
         points = np.asarray(moved["keypoints"], np.float32).reshape(-1, 2)
         height, width = coverage.shape
         inside = (points >= -0.5).all(1) & (points[:, 0] <= width - 0.5) & (points[:, 1] <= height - 0.5)
-        return image, points[inside], coverage
+        return Augmented(image, points[inside], coverage, self.view.params["view"])
 
 
 def _pair(values: Sequence[float]) -> tuple[float, float]:

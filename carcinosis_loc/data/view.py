@@ -41,7 +41,7 @@ class View:
     shift: tuple[int, int]
     size: Size
 
-    def to_window(self, xy: Float64) -> Float64:
+    def to_window(self, xy: npt.ArrayLike) -> Float64:
         """Frame pixels to window pixels, ``(N, 2)``."""
         xy = np.asarray(xy, np.float64)
         turned = self._mirrored(xy[:, ::-1] if self.transpose else xy)

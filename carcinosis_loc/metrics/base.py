@@ -81,6 +81,11 @@ class PointMetric(Metric):
         self._add("predicted", predicted)
         return rows
 
+    def histograms(self) -> tuple[Int64, Int64]:
+        """Peaks that enlarge the matching and peaks that count, by score bin, over all processes; all must ask."""
+        with self.sync_context():
+            return self._histograms()
+
     def _histograms(self) -> tuple[Int64, Int64]:
         return self.found.cpu().numpy(), self.predicted.cpu().numpy()
 

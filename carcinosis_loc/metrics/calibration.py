@@ -1,14 +1,20 @@
-"""Which threshold to take, from whatever labels there are."""
+"""Which threshold to take, and how a score reads as a probability, from whatever labels there are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 from torch import Tensor
+
+from carcinosis_loc.metrics.point_f1 import PointF1
+from carcinosis_loc.metrics.probability import ScoreScale, fitted_scale, scale_through
+from carcinosis_loc.metrics.sparse import SparsePointMetrics
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A threshold and where it comes from.
+    """A threshold, how scores read as probabilities, and where both come from.
 
     Attributes:
         threshold: the score from which a peak counts, in [0, 1].
@@ -17,12 +23,14 @@ class Calibration:
             missing at random).
         n_images: frames that it was chosen on.
         n_points: points that are labelled on them.
+        scale: score to probability of being an object; by the same rule, and no better than it.
     """
 
     threshold: float
     rule: str
     n_images: int
     n_points: int
+    scale: ScoreScale
 
     def __str__(self) -> str:
         on = f"{self.n_images} {'exhaustive' if self.rule == 'exhaustive' else 'sparse'} frames"
@@ -33,28 +41,59 @@ class Calibration:
         }
         return f"{self.threshold:.3f}, {how.get(self.rule, self.rule)}"
 
+    def plain(self) -> dict[str, Any]:
+        """As values that any reader of a checkpoint knows."""
+        return {**vars(self), "scale": list(self.scale)}
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> "Calibration":
+        """From what ``plain`` gave.
+
+        Raises:
+            TypeError, ValueError, KeyError: the entry is no calibration.
+        """
+        slope, offset = (float(value) for value in entry["scale"])
+        return cls(**{**entry, "scale": ScoreScale(slope, offset)})
+
 
 CLEAR = 0.4  # depth from which a valley is believed, whatever the labels say
 # Labels in the upper half of the peaks above the valley, over those in the lower half: if they are missing at random,
 # about 1; false peaks above the valley have been seen to raise it to 2.4, labels by conspicuity to 47.
 LEANING = 6.0
+# Where a valley decides: F1 is highest where a peak's probability is half of it (so 0.4 for the F1 of 0.8 or so that
+# a clear valley goes with), and few peaks at the top of the objects' hill are false.
+AT_THRESHOLD, AT_TOP = 0.4, 0.95
 
 
-def calibrate(dense: Mapping[str, Tensor], sparse: Mapping[str, Tensor]) -> Calibration | None:
-    """Choose a threshold from what ``PointF1`` and ``SparsePointMetrics`` found on a validation set.
+def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
+    """Choose a threshold from what was counted on a validation set; every process must ask.
 
     1. Exhaustive frames with points decide where there are any.
     2. Else a clear valley of the scores does (``find_valley``). So does a shallow one if the labels crowd on its far
        side: they are then not missing at random, and what they say of recall is wrong.
     3. Else the labels decide, by the Lee-Liu score.
     4. Where no label was found there is nothing to choose by, and the answer is None.
+
+    Scores are put on a scale of probabilities by the truth, by the valley (a curve through the threshold and the top
+    of the objects' hill), or by the labels with the estimated number of objects.
     """
-    if dense["n_images"] > 0 and dense["best_f1"] > 0:
-        return Calibration(float(dense["best_threshold"]), "exhaustive", int(dense["n_images"]), int(dense["n_points"]))
-    counts = int(sparse["n_images"]), int(sparse["n_labelled"])
-    depth = float(sparse["valley_depth"])
-    if depth <= CLEAR or (depth < 1 and sparse["labels_lean"] > LEANING):
-        return Calibration(float(sparse["valley_threshold"]), "valley", *counts)
-    if sparse["estimated_objects_per_frame"] > 0:  # enough labels were found, beyond chance
-        return Calibration(float(sparse["lee_liu_threshold"]), "labels", *counts)
+    truth, figures = _plain(dense.compute()), _plain(sparse.compute())
+    if truth["n_images"] > 0 and truth["best_f1"] > 0:
+        found, predicted = dense.histograms()
+        scale = fitted_scale(found.astype(np.float64), predicted)
+        counts = int(truth["n_images"]), int(truth["n_points"])
+        return Calibration(truth["best_threshold"], "exhaustive", *counts, scale)
+    counts = int(figures["n_images"]), int(figures["n_labelled"])
+    depth, threshold = figures["valley_depth"], figures["valley_threshold"]
+    if depth <= CLEAR or (depth < 1 and figures["labels_lean"] > LEANING):
+        scale = scale_through((threshold, AT_THRESHOLD), (figures["valley_top"], AT_TOP))
+        return Calibration(threshold, "valley", *counts, scale)
+    if figures["estimated_objects_per_frame"] > 0:  # enough labels were found, beyond chance
+        found, predicted = sparse.histograms()
+        scale = fitted_scale(found / figures["labelled_share"], predicted)
+        return Calibration(figures["lee_liu_threshold"], "labels", *counts, scale)
     return None
+
+
+def _plain(values: Mapping[str, Tensor]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}

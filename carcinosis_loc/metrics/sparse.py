@@ -34,8 +34,8 @@ class SparsePointMetrics(PointMetric):
       ``PointF1`` chooses its best.
     - ``estimated_objects_per_frame``, ``labelled_share``: how many objects there seem to be, and the share of them
       that is labelled (``estimated_objects``), **if labels are missing at random**; 0 where too few labels are found.
-    - ``valley_threshold``, ``valley_depth``, ``labels_lean``: see ``find_valley``; 0.5, 1 and 0 where there is none,
-      and the lean 0 where too few labels lie above it.
+    - ``valley_threshold``, ``valley_top``, ``valley_depth``, ``labels_lean``: see ``find_valley``; 0.5, 0.5, 1 and 0
+      where there is none, and the lean 0 where too few labels lie above it.
     - ``n_images``, ``n_labelled``: frames, and points labelled in them.
 
     Args:
@@ -70,7 +70,7 @@ class SparsePointMetrics(PointMetric):
         highest, threshold = max(candidates, key=lambda pair: pair[0])
         recall = recall_beyond_chance(all_found, all_predicted, n_labelled, area_px, self.match_radius_px)
         n_objects = estimated_objects(recall, all_predicted, n_labelled) or 0.0
-        valley = find_valley(found, predicted) or Valley(NEUTRAL_THRESHOLD, 1.0, 0.0, 0)
+        valley = find_valley(found, predicted) or Valley(NEUTRAL_THRESHOLD, 1.0, 0.0, 0, NEUTRAL_THRESHOLD)
         return self._as_tensors(
             {
                 "recall_on_labelled": quotient(n_found, n_labelled),
@@ -80,6 +80,7 @@ class SparsePointMetrics(PointMetric):
                 "estimated_objects_per_frame": quotient(n_objects, n_images),
                 "labelled_share": min(1.0, quotient(n_labelled, n_objects)),
                 "valley_threshold": valley.threshold,
+                "valley_top": valley.top,
                 "valley_depth": valley.depth,
                 "labels_lean": valley.lean if valley.n_labels >= LEAST_LABELS else 0.0,
                 "n_images": n_images,

@@ -26,12 +26,14 @@ class Valley(NamedTuple):
         lean: labels in the upper half of the peaks above the valley over those in the lower half, each plus one.
             About 1 if labels are missing at random and all peaks above the valley are objects.
         n_labels: labels found above the valley.
+        top: probability where the upper hill is highest.
     """
 
     threshold: float
     depth: float
     lean: float
     n_labels: int
+    top: float
 
 
 def find_valley(found: Int64, predicted: Int64) -> Valley | None:
@@ -57,9 +59,11 @@ def find_valley(found: Int64, predicted: Int64) -> Valley | None:
     if depth > DEEPEST or at_or_above(predicted)[first] < LEAST_PEAKS:
         return None
     slope = bottom + int(np.argmax(density[bottom:] >= SLOPE * density[bottom:].max()))
+    top = bottom + int(np.argmax(density[bottom:]))
     upper = at_or_above(predicted) <= at_or_above(predicted)[first] / 2
     upper_labels, labels = int(found[upper].sum()), int(found[first:].sum())
-    return Valley(float(expit(centres[slope])), depth, (upper_labels + 1) / (labels - upper_labels + 1), labels)
+    lean = (upper_labels + 1) / (labels - upper_labels + 1)
+    return Valley(float(expit(centres[slope])), depth, lean, labels, float(expit(centres[top])))
 
 
 def _depth(density: Float64, bottom: int) -> float:

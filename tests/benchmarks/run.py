@@ -121,6 +121,7 @@ def batch_of(frames, size, random, exhaustive=False):
         exhaustive=torch.full((frames,), exhaustive),
         frames=known,
         letterboxes=[Letterbox.fit(size, None) for _ in range(frames)],
+        views=[],
     )
 
 

@@ -6,14 +6,15 @@ import torch
 
 from carcinosis_loc.data.collate import collate
 from carcinosis_loc.data.dataset import Sample
+from carcinosis_loc.data.view import View
 from carcinosis_loc.points import Frame, Letterbox
 
 
-def sample(xy, size=(4, 6), exhaustive=None, dummy=False, letterbox=True):
+def sample(xy, size=(4, 6), exhaustive=None, dummy=False, view=None):
     image = np.arange(size[0] * size[1] * 3, dtype=np.uint8).reshape(*size, 3)
     frame = Frame(1, "a.png", Path("a.png"), size, exhaustive=exhaustive)
     points = np.float32(xy).reshape(-1, 2)
-    return Sample(image, image[..., 0] > 9, points, frame, Letterbox.fit(size, None) if letterbox else None, dummy)
+    return Sample(image, image[..., 0] > 9, points, frame, Letterbox.fit(size, None), view, dummy)
 
 
 def test_a_batch_holds_what_its_samples_hold():
@@ -38,8 +39,10 @@ def test_a_batch_without_a_point():
     assert batch.labelled.shape == (2, 0)
 
 
-def test_training_batches_have_no_letterboxes():
-    assert collate([sample([], letterbox=False)]).letterboxes == []
+def test_only_augmented_samples_have_views():
+    view = View((4, 6), False, True, False, 1.0, (0, 0), (4, 6))
+    assert collate([sample([])]).views == []
+    assert collate([sample([], view=view), sample([], view=view)]).views == [view, view]
 
 
 def test_a_dummy_batch():

@@ -64,8 +64,8 @@ def whole(size):
 def both_pictures(transform, xy, seed):
     """The same change of a picture with a dot and without; and where the point went."""
     points = np.float32([xy])
-    with_dot, moved, _ = transform(draw_dot(SIZE, xy), points, whole(SIZE), seed)
-    without, _, _ = transform(plain(SIZE), points, whole(SIZE), seed)
+    with_dot, moved, *_ = transform(draw_dot(SIZE, xy), points, whole(SIZE), seed)
+    without, *_ = transform(plain(SIZE), points, whole(SIZE), seed)
     return with_dot, without, moved
 
 
@@ -122,7 +122,7 @@ def test_all_eight_orientations_and_no_others():
 def test_a_frame_that_is_not_square_keeps_its_size():
     transform = TrainTransform(**OFF | {"flips": True, "quarter_turns": True, "scale_range": (0.5, 2.0)})
     for seed in range(20):
-        image, _, coverage = transform(plain(SIZE), np.zeros((0, 2)), whole(SIZE), seed)
+        image, _, coverage, _ = transform(plain(SIZE), np.zeros((0, 2)), whole(SIZE), seed)
         assert image.shape[:2] == coverage.shape == SIZE
 
 
@@ -139,7 +139,7 @@ def test_points_inside_stay_and_points_outside_go(seed, size, crop_size_px, scal
     image = np.stack([columns * 4, rows * 4, np.full(size, 255)], -1).astype(np.uint8)
     xy = np.stack([columns, rows], -1).reshape(-1, 2).astype(np.float32)
     geometry = {"flips": True, "quarter_turns": True, "crop_around_points": 0.5, "crop_size_px": crop_size_px}
-    window, moved, coverage = TrainTransform(**OFF | geometry)(image, xy, whole(size), seed)
+    window, moved, coverage, _ = TrainTransform(**OFF | geometry)(image, xy, whole(size), seed)
     kept = {(x * 4, y * 4) for x, y in xy.astype(int) if (window == (x * 4, y * 4, 255)).all(-1).any()}
     assert len(moved) == np.count_nonzero(coverage == VALID) == len(kept)  # scale 1: a point is a pixel
     for x, y in np.round(moved).astype(int):
@@ -159,7 +159,7 @@ def test_points_inside_stay_and_points_outside_go(seed, size, crop_size_px, scal
 def test_a_window_around_points_holds_one(seed, x, y, crop_size_px):
     arguments = {"crop_size_px": crop_size_px, "crop_around_points": 1.0, "scale_range": (0.5, 2.0)}
     transform = TrainTransform(**OFF | {"flips": True, "quarter_turns": True} | arguments)
-    _, moved, _ = transform(plain((150, 200)), np.float32([[x, y]]), whole((150, 200)), seed)
+    _, moved, *_ = transform(plain((150, 200)), np.float32([[x, y]]), whole((150, 200)), seed)
     assert len(moved) == 1
 
 
@@ -178,7 +178,7 @@ def test_windows_lie_anywhere_in_the_frame():
 def test_padding_is_black_and_not_valid():
     transform = TrainTransform(**OFF | ON | {"crop_size_px": 160})
     for seed in range(10):
-        image, _, coverage = transform(plain(SIZE), np.zeros((0, 2)), whole(SIZE), seed)
+        image, _, coverage, _ = transform(plain(SIZE), np.zeros((0, 2)), whole(SIZE), seed)
         assert np.count_nonzero(coverage == VALID) == SIZE[0] * SIZE[1]
         assert np.count_nonzero(coverage == PADDING) == 160 * 160 - SIZE[0] * SIZE[1]
         assert (image[coverage == PADDING] == 0).all()
@@ -192,9 +192,9 @@ def test_ignore_regions_move_with_their_pixels():
     exact = TrainTransform(**OFF | {"crop_size_px": 64, "flips": True, "quarter_turns": True})
     scaled = TrainTransform(**OFF | {"crop_size_px": 64, "flips": True, "scale_range": (0.6, 1.6)})
     for seed in range(20):
-        window, _, moved = exact(image, np.zeros((0, 2)), coverage, seed)
+        window, _, moved, _ = exact(image, np.zeros((0, 2)), coverage, seed)
         np.testing.assert_array_equal(moved == IGNORED, window[..., 0] == 255)
-        window, _, moved = scaled(image, np.zeros((0, 2)), coverage, seed)
+        window, _, moved, _ = scaled(image, np.zeros((0, 2)), coverage, seed)
         clear = (window[..., 0] == 255) | (window[..., 0] == BACKGROUND[0])  # not on an edge
         np.testing.assert_array_equal((moved == IGNORED)[clear], (window[..., 0] == 255)[clear])
 

@@ -35,9 +35,9 @@ def frames(draw, ignore=True):
     return frame_of(draw(points_xy), polygons)
 
 
-def frame_of(xy=(), ignore=(), image_id=1):
+def frame_of(xy=(), ignore=(), image_id=1, size=(64, 64)):
     points = Points(np.array(xy, np.float32).reshape(-1, 2))
-    return Frame(image_id, f"{image_id}.png", Path(f"{image_id}.png"), (64, 64), points, tuple(ignore), True)
+    return Frame(image_id, f"{image_id}.png", Path(f"{image_id}.png"), size, points, tuple(ignore), True)
 
 
 def peaks_at(*triples):

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from carcinosis_loc.metrics import Calibration, calibrate, estimated_objects, recall_beyond_chance
+from carcinosis_loc.metrics import estimated_objects, recall_beyond_chance
 from carcinosis_loc.metrics.curves import SCORE_EDGES, at_or_above, best_threshold, score_histogram
 from carcinosis_loc.metrics.sparse import lee_liu
 
@@ -79,29 +78,3 @@ def test_peaks_strewn_at_random_find_nothing_beyond_chance():
 def test_few_peaks_leave_recall_as_it_is():
     assert recall_beyond_chance(np.array([8]), np.array([8]), 10, 1e8, 6.0).item() == pytest.approx(0.8, abs=1e-4)
     assert recall_beyond_chance(np.array([0]), np.array([0]), 0, 0.0, 6.0).item() == 0
-
-
-def tensors(**values):
-    return {name: torch.tensor(float(value)) for name, value in values.items()}
-
-
-def test_which_rule_decides():
-    dense = tensors(n_images=3, n_points=30, best_f1=0.8, best_threshold=0.25)
-    nothing = tensors(n_images=0, n_points=0, best_f1=0, best_threshold=0.5)
-    negative = tensors(n_images=4, n_points=0, best_f1=0, best_threshold=0.5)
-
-    def sparse(objects=12.0, depth=1.0, lean=0.0):
-        counts = {"n_images": 9, "n_labelled": 40}
-        valley = {"valley_threshold": 0.0625, "valley_depth": depth, "labels_lean": lean}
-        return tensors(estimated_objects_per_frame=objects, lee_liu_threshold=0.125, **valley, **counts)
-
-    assert calibrate(dense, sparse(depth=0.1, lean=99)) == Calibration(0.25, "exhaustive", 3, 30)
-    assert calibrate(nothing, sparse()) == Calibration(0.125, "labels", 9, 40)
-    assert calibrate(negative, sparse(depth=0.6, lean=1.5)) == Calibration(0.125, "labels", 9, 40)
-    assert calibrate(nothing, sparse(depth=0.6, lean=20)) == Calibration(0.0625, "valley", 9, 40)
-    assert calibrate(nothing, sparse(depth=0.2, lean=1)) == Calibration(0.0625, "valley", 9, 40)
-    assert calibrate(nothing, sparse(objects=0, depth=0.2)) == Calibration(0.0625, "valley", 9, 40)
-    assert calibrate(nothing, sparse(objects=0)) is None
-    assert "3 exhaustive frames (30 points)" in str(calibrate(dense, sparse()))
-    assert "if labels are missing at random" in str(calibrate(nothing, sparse()))
-    assert "valley" in str(calibrate(nothing, sparse(depth=0.2)))

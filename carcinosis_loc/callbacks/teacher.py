@@ -1,0 +1,185 @@
+"""The model teaches itself from what nobody labelled: first by leaving it out of the loss, later by believing it."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from carcinosis_loc.callbacks.processes import from_all_processes
+from carcinosis_loc.data import Additions, PointDataModule
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.metrics import Calibration, calibrate
+from carcinosis_loc.module import PointModule
+from carcinosis_loc.points import Frame, Peaks
+
+_FLOOD = 3.0  # times as many peaks a frame as in the round before
+
+
+class Teacher(Callback):
+    """Turns confident peaks on the training frames into labels and leaves doubtful ones out of the loss, in rounds.
+
+    Each round follows a validation, from whose labels and scores a calibration is chosen. The validated weights (the
+    averaged ones, with a ``WeightAveraging`` callback) find the peaks of all training frames that are not exhaustive.
+    A peak farther than the match radius from every label is
+
+    - *sure* from probability ``sure`` up (``Calibration.scale``): labelled, but only in the later rounds;
+    - *unsure* from ``doubt`` up: a disc around it is left out of the loss. In the early rounds that is all of them: an
+      unlabelled object is then at least not taught to be background, and scores part before any is believed.
+
+    Every round starts from nothing, so what is no longer believed is taken back. Where the validation set supports no
+    threshold, the round adds nothing. Where the peaks of a round are several times as many as those of the round
+    before, or no threshold is supported any more, the maps have flooded or collapsed: the teacher says so, takes
+    everything back and stops.
+
+    Pseudo-labels: Lee 2013; the ignored band between: soft-teacher practice, e.g. Xu et al. 2021 (arXiv 2106.09018);
+    ignoring before believing, and the choice of both by calibration on sparse labels, are ours.
+
+    Args:
+        start: share of the epochs after which the first round may come.
+        rounds: number of rounds, spread evenly over the epochs from then on.
+        believe_from: share of the rounds that only leave out.
+        sure: probability from which a peak is labelled.
+        doubt: probability from which a peak is left out of the loss.
+
+    Raises:
+        InputError: an argument outside its range; at the start of ``fit``, if there is no validation set or no end.
+    """
+
+    def __init__(
+        self,
+        start: float = 0.3,
+        rounds: int = 5,
+        believe_from: float = 0.5,
+        sure: float = 0.8,
+        doubt: float = 0.15,
+    ) -> None:
+        for name, value in (("start", start), ("believe_from", believe_from), ("sure", sure), ("doubt", doubt)):
+            if not 0 <= value <= 1:
+                raise InputError(f"Teacher: {name} must lie between 0 and 1, not {value}")
+        if not 0 < doubt <= sure < 1:
+            raise InputError(f"Teacher: 0 < doubt <= sure < 1 must hold, not {doubt} and {sure}")
+        if rounds < 1:
+            raise InputError(f"Teacher: rounds must be at least 1, not {rounds}")
+        self.start, self.rounds, self.believe_from = start, rounds, believe_from
+        self.sure, self.doubt = sure, doubt
+        self.n_rounds, self.stopped, self.peaks_per_frame = 0, False, 0.0
+        self.additions: dict[int, Additions] = {}
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse what could never teach; hand over what a resumed run knew."""
+        data = _data_of(trainer)
+        if data.val_json is None:
+            raise InputError("Teacher: it is calibrated on validation frames; give --data.val_json")
+        if trainer.max_epochs is None or trainer.max_epochs < 1:
+            raise InputError("Teacher: its rounds are shares of the training; set trainer.max_epochs")
+        self._hand_over(trainer, pl_module)
+
+    def on_validation_batch_end(  # the last batch: the weights that were validated are still in place
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Teach after the last batch of a validation, if a round is due."""
+        is_last = batch_idx + 1 == trainer.num_val_batches[dataloader_idx]
+        if not is_last or trainer.sanity_checking or self.stopped or not self._due(trainer):
+            return
+        assert isinstance(pl_module, PointModule)
+        self._teach(trainer, pl_module)
+        self._hand_over(trainer, pl_module)
+
+    def _due(self, trainer: Trainer) -> bool:
+        assert trainer.max_epochs is not None
+        done = (trainer.current_epoch + 1) / trainer.max_epochs
+        due = [done + 1e-9 >= self.start + (1 - self.start) * k / self.rounds for k in range(self.rounds)]
+        return done < 1 and sum(due) > self.n_rounds
+
+    def _teach(self, trainer: Trainer, module: PointModule) -> None:
+        taught_before = bool(self.additions)
+        self.n_rounds += 1
+        calibration = calibrate(module.point_f1, module.sparse)
+        if calibration is None:
+            self.additions, self.stopped = {}, taught_before
+            module.print(
+                "teacher: the scores have collapsed, no threshold is supported any more; it stops and takes all back"
+                if taught_before
+                else f"teacher, round {self.n_rounds}: too early, the labels support no threshold yet"
+            )
+            return
+        believe = self.n_rounds > self.believe_from * self.rounds
+        found = self._find(trainer, module, calibration, believe)
+        n_frames = max(1, len(found))
+        n_sure, n_unsure = (sum(len(getattr(known, kind)) for known in found.values()) for kind in ("sure", "unsure"))
+        peaks = (n_sure + n_unsure) / n_frames
+        if taught_before and peaks > _FLOOD * self.peaks_per_frame + 1:
+            self.additions, self.stopped = {}, True
+            module.print(
+                f"teacher: {peaks:.0f} peaks a frame where the round before had {self.peaks_per_frame:.0f}: the maps "
+                "flood; it stops and takes all back"
+            )
+            return
+        self.additions, self.peaks_per_frame = found, peaks
+        module.print(
+            f"teacher, round {self.n_rounds}: {n_sure / n_frames:.1f} points a frame added, {n_unsure / n_frames:.1f} "
+            f"left out of the loss (threshold {calibration})"
+        )
+
+    def _find(
+        self, trainer: Trainer, module: PointModule, calibration: Calibration, believe: bool
+    ) -> dict[int, Additions]:
+        """The additions for all training frames that are not exhaustive, gathered from all processes."""
+        sure = calibration.scale.score_at(self.sure) if believe else np.inf
+        doubt = calibration.scale.score_at(self.doubt)
+        found = []
+        for batch in _data_of(trainer).unaugmented_train_batches():
+            if batch.dummy:
+                continue
+            with trainer.precision_plugin.forward_context():
+                detected = module.detect(batch.to(module.device))
+            for frame, peaks in zip(detected.frames, detected.peaks, strict=True):
+                free = peaks.above(doubt)
+                away = _away_from_labels(free, frame, module.match_radius_px)
+                xy, scores = free.xy[away], free.scores[away]
+                found.append((frame.image_id, Additions(xy[scores >= sure], xy[scores < sure])))
+        return dict(from_all_processes(found))
+
+    def _hand_over(self, trainer: Trainer, module: LightningModule) -> None:
+        assert isinstance(module, PointModule)
+        _data_of(trainer).teach(self.additions, module.match_radius_px)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a resumed run needs, as plain values and tensors."""
+        additions = {
+            image_id: [torch.from_numpy(np.array(known.sure)), torch.from_numpy(np.array(known.unsure))]
+            for image_id, known in self.additions.items()
+        }
+        counts = {"rounds": self.n_rounds, "stopped": self.stopped, "peaks_per_frame": self.peaks_per_frame}
+        return {**counts, "additions": additions}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take ``state_dict`` over."""
+        self.n_rounds, self.stopped = state_dict["rounds"], state_dict["stopped"]
+        self.peaks_per_frame = state_dict["peaks_per_frame"]
+        self.additions = {
+            image_id: Additions(sure.numpy(), unsure.numpy())
+            for image_id, (sure, unsure) in state_dict["additions"].items()
+        }
+
+
+def _data_of(trainer: Trainer) -> PointDataModule:
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    if not isinstance(data, PointDataModule):
+        raise InputError("Teacher: it needs a PointDataModule, whose training frames it looks at")
+    return data
+
+
+def _away_from_labels(peaks: Peaks, frame: Frame, match_radius_px: float) -> npt.NDArray[np.bool_]:
+    if not len(peaks) or not len(frame.points):
+        return np.ones(len(peaks), np.bool_)
+    distance = np.linalg.norm(peaks.xy[:, None] - frame.points.xy, axis=-1)
+    return np.asarray(distance.min(1) > match_radius_px)

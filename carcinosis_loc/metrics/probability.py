@@ -1,0 +1,64 @@
+"""From scores to probabilities: a logistic curve on the score's logit (Platt scaling)."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+from carcinosis_loc.metrics.arrays import Float64, Int64
+from carcinosis_loc.metrics.curves import SCORE_EDGES
+
+_LIMIT = 12.0  # logits beyond are taken for this: scores of 0 and 1 have none
+_RIDGE = 0.01  # holds the slope where scores part objects and background without a fault
+
+
+class ScoreScale(NamedTuple):
+    """``P(a peak is an object) = sigmoid(slope * logit(score) + offset)``. Platt 1999; on logits, Guo et al. 2017."""
+
+    slope: float
+    offset: float
+
+    def probability(self, scores: npt.ArrayLike) -> Float64:
+        """Probability that a peak of each score is an object; the shape of ``scores``."""
+        return np.asarray(expit(self.slope * _logits(scores) + self.offset))
+
+    def score_at(self, probability: float) -> float:
+        """The score whose probability this is."""
+        return float(expit((logit(probability) - self.offset) / self.slope))
+
+
+def fitted_scale(objects: Float64, predicted: Int64) -> ScoreScale:
+    """The curve of the largest likelihood.
+
+    Args:
+        objects: ``(bins,)``, how many of the peaks in each score bin are objects: counted, or in expectation (then a
+            bin may hold more of them than peaks).
+        predicted: ``(bins,)``, histogram of all peaks.
+    """
+    bins = np.flatnonzero(predicted)
+    x, y, n = _logits(SCORE_EDGES[bins]), objects[bins], predicted[bins]
+
+    def loss(curve: Float64) -> float:
+        z = curve[0] * x + curve[1]
+        return float(np.sum(n * np.logaddexp(0, z) - y * z) + _RIDGE * np.sum((curve - [1, 0]) ** 2))
+
+    def slope(curve: Float64) -> Float64:
+        excess = n * expit(curve[0] * x + curve[1]) - y
+        return np.array([np.sum(excess * x), np.sum(excess)]) + 2 * _RIDGE * (curve - [1, 0])
+
+    found = minimize(loss, np.array([1.0, 0.0]), jac=slope, method="L-BFGS-B", bounds=[(0.05, 50), (-200, 200)])
+    return ScoreScale(float(found.x[0]), float(found.x[1]))
+
+
+def scale_through(low: tuple[float, float], high: tuple[float, float]) -> ScoreScale:
+    """The curve through two pairs of score and probability; the second must be the higher in both."""
+    (x0, y0), (x1, y1) = ((float(_logits(score)), float(logit(probability))) for score, probability in (low, high))
+    slope = (y1 - y0) / max(x1 - x0, 1e-3)
+    return ScoreScale(slope, y0 - slope * x0)
+
+
+def _logits(scores: npt.ArrayLike) -> Float64:
+    with np.errstate(divide="ignore"):
+        return np.clip(logit(np.asarray(scores, np.float64)), -_LIMIT, _LIMIT)

@@ -1,0 +1,141 @@
+"""Thresholds and probabilities, on scores whose truth is known."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit, logit
+from slow_matching import frame_of
+
+from carcinosis_loc.metrics import Calibration, PointF1, SparsePointMetrics, calibrate
+from carcinosis_loc.metrics.curves import SCORE_EDGES, score_histogram
+from carcinosis_loc.metrics.probability import ScoreScale, fitted_scale, scale_through
+from carcinosis_loc.points import Peaks
+
+RADIUS_PX = 2.0
+
+
+def detections(random, objects_at, background_at, chance=None, n_frames=40, n_objects=30, n_background=60):
+    """Peaks on a grid, far apart: objects with labels by ``chance`` (of the score), and background."""
+    pairs = []
+    for _ in range(n_frames):
+        scores = np.concatenate([random.normal(objects_at, 0.8, n_objects), random.normal(background_at, 0.6, 60)])
+        grid = np.stack(np.meshgrid(np.arange(10), np.arange(9)), -1).reshape(-1, 2) * 20.0
+        labelled = random.random(n_objects) < (1 if chance is None else chance(expit(scores[:n_objects])))
+        order = np.argsort(-scores)
+        peaks = Peaks(grid[order].astype(np.float32), expit(scores[order]).astype(np.float32))
+        pairs.append((peaks, frame_of(grid[:n_objects][labelled], size=(200, 220))))
+    return pairs
+
+
+def counted(dense=(), sparse=()):
+    metrics = PointF1(RADIUS_PX, 0.5), SparsePointMetrics(RADIUS_PX, 0.5)
+    for metric, pairs in zip(metrics, (dense, sparse), strict=True):
+        metric.update([peaks for peaks, _ in pairs], [frame for _, frame in pairs])
+    return metrics
+
+
+def random():
+    return np.random.default_rng(0)
+
+
+def a_fifth(scores):
+    return np.full(len(scores), 0.2)
+
+
+def the_conspicuous(scores):
+    return (logit(scores) > 1.8).astype(float)
+
+
+def test_exhaustive_frames_decide_where_there_are_any():
+    pairs, others = detections(random(), 1.0, -4.0), detections(random(), 3.0, -1.0, a_fifth)
+    dense, sparse = counted(pairs, others)
+    chosen = calibrate(dense, sparse)
+    assert (chosen.rule, chosen.n_images, chosen.n_points) == ("exhaustive", 40, 1200)
+    assert chosen.threshold == dense.compute()["best_threshold"].item()
+    assert "40 exhaustive frames (1200 points)" in str(chosen)
+
+
+def test_a_clear_valley_decides_whatever_the_labels_lean_to():
+    thresholds = []
+    for chance in (a_fifth, the_conspicuous):
+        chosen = calibrate(*counted(sparse=detections(random(), 1.0, -4.0, chance)))
+        assert chosen.rule == "valley"
+        assert "valley" in str(chosen)
+        assert chosen.scale.probability(chosen.threshold) == pytest.approx(0.4)
+        thresholds.append(chosen.threshold)
+    assert thresholds[0] == thresholds[1]
+
+
+def test_labels_decide_where_the_hills_overlap():
+    pairs = detections(random(), -1.5, -3.0, a_fifth)
+    chosen = calibrate(*counted(sparse=pairs))
+    assert chosen.rule == "labels"
+    assert "if labels are missing at random" in str(chosen)
+    truth, _ = counted(dense=detections(random(), -1.5, -3.0))
+    truth.compute()
+    at = np.searchsorted(-truth.curve.thresholds, -chosen.threshold) - 1
+    assert truth.curve.f1[at] > 0.97 * truth.curve.f1.max()
+
+
+def test_probabilities_by_the_labels_are_those_by_the_truth():
+    by_labels = calibrate(*counted(sparse=detections(random(), -1.2, -3.2, a_fifth, n_frames=200))).scale
+    by_truth = calibrate(*counted(dense=detections(random(), -1.2, -3.2, n_frames=200))).scale
+    scores = expit(np.linspace(-3, 0, 7))
+    assert by_labels.probability(scores) == pytest.approx(by_truth.probability(scores), abs=0.13)
+
+
+@pytest.mark.parametrize("n_labelled", [0, 1])
+def test_next_to_no_labels_and_no_valley_give_nothing(n_labelled):
+    pairs = detections(random(), -2.5, -3.0, lambda scores: np.zeros(len(scores)))
+    if n_labelled:
+        pairs[0] = (pairs[0][0], frame_of([pairs[0][0].xy[0]], size=(200, 220)))
+    assert calibrate(*counted(sparse=pairs)) is None
+
+
+def test_negative_frames_alone_give_nothing():
+    negative = [(peaks, frame_of([], size=(200, 220))) for peaks, _ in detections(random(), 1.0, -4.0)]
+    assert calibrate(*counted(dense=negative)) is None
+
+
+def test_it_goes_through_plain_values():
+    calibration = Calibration(0.25, "valley", 3, 30, ScoreScale(1.5, -0.25))
+    assert Calibration.read(calibration.plain()) == calibration
+    assert {type(value) for value in calibration.plain().values()} == {float, str, int, list}
+    for wrong in ([1.0], "steep", [1.0, None]):
+        with pytest.raises((TypeError, ValueError)):
+            Calibration.read(calibration.plain() | {"scale": wrong})
+
+
+@given(st.floats(0.3, 3), st.floats(-2, 4), st.integers(0, 100))
+@settings(max_examples=25, deadline=None)
+def test_a_logistic_curve_is_found_again(slope, offset, seed):
+    draw = np.random.default_rng(seed)
+    scores = expit(draw.uniform(-6, 6, 6000)).astype(np.float32)
+    true = draw.random(6000) < expit(slope * logit(scores) + offset)
+    scale = fitted_scale(
+        score_histogram(scores, true).astype(float), score_histogram(scores, np.ones(len(scores), bool))
+    )
+    wanted = ScoreScale(slope, offset).probability(scores)
+    assert scale.probability(scores) == pytest.approx(wanted, abs=0.08)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_one_kind_of_peak_or_a_perfect_score_keeps_the_curve_finite(share):
+    counts = np.zeros(len(SCORE_EDGES), np.int64)
+    counts[[0, 100, -2, -1]] = 50
+    scale = fitted_scale(counts * share, counts)
+    perfect = fitted_scale(np.where(np.arange(len(counts)) > 200, counts, 0.0), counts)
+    for curve in (scale, perfect, fitted_scale(counts * 0.0, counts * 0)):
+        assert np.isfinite(curve).all()
+        assert curve.slope > 0
+    assert perfect.probability([0.01, 0.99]) == pytest.approx([0, 1], abs=0.05)
+
+
+@given(st.floats(0.01, 0.5), st.floats(0.51, 0.99))
+def test_a_curve_through_two_points(low, high):
+    scale = scale_through((low, 0.4), (high, 0.95))
+    assert scale.probability([low, high]) == pytest.approx([0.4, 0.95])
+    assert scale.score_at(0.4) == pytest.approx(low)
+    assert torch.isfinite(torch.tensor(scale.probability([0.0, 1.0]))).all()
