@@ -22,6 +22,7 @@ on models
   test        score on a test set        carcloc test --ckpt_path C --data.image_dir D --data.test_json T
   predict     find points in images      carcloc predict --ckpt_path C --data.predict_source IMAGE_OR_FOLDER
   calibrate   choose the threshold anew  carcloc calibrate --ckpt_path C --data.image_dir D --data.val_json V
+  audit       pick frames to mark fully  carcloc audit --ckpt_path C --image_dir D --json V OUT_DIR
 on data
   synth       make synthetic laparoscopy carcloc synth OUT_DIR
   thin        make dense labels sparse   carcloc thin IN.json OUT.json --per-frame 5
@@ -110,6 +111,10 @@ def _dispatch(words: list[str]) -> None:
         from carcinosis_loc.study import command as study
 
         _run_plain(study, "study", "Run every combination of a study's factors, and report.", rest)
+    elif command == "audit":
+        from carcinosis_loc.audit import command as audit
+
+        _run_plain(audit, "audit", "Pick the few frames whose exhaustive marking would settle the threshold.", rest)
     elif command == "calibrate":
         from carcinosis_loc.calibration_command import run_calibration
 

@@ -13,6 +13,7 @@ from carcinosis_loc.data.coverage import VALID, coverage_map
 from carcinosis_loc.data.dataset import letterbox_image
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.heatmap import PeakDecoder, cells_of
+from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.models import HeatmapNet, read_checkpoint
 from carcinosis_loc.module import FALLBACK_THRESHOLD
 from carcinosis_loc.points import Letterbox, Peaks, Size
@@ -29,13 +30,23 @@ class Localizer:
         decoder: logits to peaks.
         image_size: frames are letterboxed to this; None keeps their size.
         threshold: the score from which a peak counts; change it at will.
+        calibration: where the checkpoint's threshold came from, and how scores read as probabilities
+            (``calibration.scale.probability(peaks.scores)``); None where there was nothing to choose by.
     """
 
-    def __init__(self, net: HeatmapNet, decoder: PeakDecoder, image_size: Size | None, threshold: float) -> None:
+    def __init__(
+        self,
+        net: HeatmapNet,
+        decoder: PeakDecoder,
+        image_size: Size | None,
+        threshold: float,
+        calibration: Calibration | None = None,
+    ) -> None:
         self.net = net.eval()
         self.decoder = decoder
         self.image_size = image_size
         self.threshold = threshold
+        self.calibration = calibration
 
     def __call__(self, image: Image | str | Path, threshold: float | None = None) -> Peaks:
         """Find the points of an image.
@@ -83,7 +94,7 @@ def load(checkpoint: str | Path, device: str | torch.device = "cpu") -> Localize
     calibrated = recipe.calibration.threshold if recipe.calibration else FALLBACK_THRESHOLD
     threshold = calibrated if decoder.threshold is None else decoder.threshold
     size = recipe.settings["data"].get("image_size")
-    return Localizer(net.to(device), decoder, tuple(size) if size else None, threshold)
+    return Localizer(net.to(device), decoder, tuple(size) if size else None, threshold, recipe.calibration)
 
 
 def _checked(image: Image) -> Image:

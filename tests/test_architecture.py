@@ -15,7 +15,7 @@ PACKAGE = Path(carcinosis_loc.__file__).parent
 # From the top down; rooms of one line do not know each other.
 FLOORS = [
     ["cli"],
-    ["calibration_command", "study"],
+    ["calibration_command", "audit", "study"],
     ["runner", "localizer"],
     ["callbacks", "explanations"],
     ["recipe", "summary", "diagnosis"],

@@ -15,46 +15,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from tiny_run import fit_words
 
 import carcinosis_loc
 from carcinosis_loc.cli import main
 from carcinosis_loc.configs import shipped_names
 from carcinosis_loc.errors import InputError
-
-TINY = {
-    "trainer": {"accelerator": "cpu", "log_every_n_steps": 1},
-    "data": {
-        "num_workers": 0,
-        "batch_size": 4,
-        "train_transform": {"class_path": "carcinosis_loc.data.TrainTransform", "init_args": {"crop_size_px": 48}},
-    },
-}
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
-    """A config to stack on demo.yaml: small crops, no workers."""
-    path = tmp_path_factory.mktemp("config") / "tiny.yaml"
-    path.write_text(yaml.safe_dump(TINY))
-    return str(path)
-
-
-def fit_words(spots, tiny, root, *more):
-    return [
-        "fit",
-        *("--config", "demo.yaml", "--config", tiny, "--trainer.default_root_dir", str(root)),
-        *("--trainer.max_epochs", "2", "--wandb", "off"),
-        *("--data.image_dir", str(spots / "images"), "--data.train_json", str(spots / "train.json")),
-        *more,
-    ]
-
-
-@pytest.fixture(scope="session")
-def run(spots, tiny, tmp_path_factory):
-    """A fitted run."""
-    root = tmp_path_factory.mktemp("run")
-    assert main(fit_words(spots, tiny, root, "--data.val_json", str(spots / "val.json"))) == 0
-    return root
 
 
 def test_fit_writes_its_folder_and_no_other(run, tmp_path):

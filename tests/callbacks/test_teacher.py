@@ -137,8 +137,14 @@ def test_two_processes_know_the_same(spots, tmp_path):
 
 @pytest.mark.parametrize(
     ("wrong", "word"),
-    [({"start": -0.1}, "start"), ({"believe_from": 2}, "believe_from"), ({"rounds": 0}, "rounds")]
-    + [({"doubt": 0.9}, "doubt"), ({"sure": 1.0}, "sure"), ({"doubt": 0.0}, "doubt")],
+    [
+        ({"start": -0.1}, "start"),
+        ({"believe_from": 2}, "believe_from"),
+        ({"rounds": 0}, "rounds"),
+        ({"doubt": 0.9}, "doubt"),
+        ({"sure": 1.0}, "sure"),
+        ({"doubt": 0.0}, "doubt"),
+    ],
 )
 def test_arguments_are_checked(wrong, word):
     with pytest.raises(InputError, match=word):

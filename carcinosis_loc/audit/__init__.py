@@ -1,0 +1,1 @@
+"""Which few frames to mark exhaustively, and what they would be worth."""

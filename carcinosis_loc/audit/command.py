@@ -1,0 +1,95 @@
+"""``carcloc audit``: pick the few frames whose exhaustive marking would settle the threshold."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from carcinosis_loc.annotations.coco import read_coco
+from carcinosis_loc.annotations.images import read_image
+from carcinosis_loc.audit.choice import Float64, Worth, choose_frames, worth_of
+from carcinosis_loc.drawing.marks import overlay, unjudged
+from carcinosis_loc.drawing.view import png
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.files import write_bytes, write_text
+from carcinosis_loc.points import Frame, Peaks
+
+_BESIDE = (1, 2, 3, 5, 10)  # numbers of frames whose worth is shown for comparison
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``carcloc audit``."""
+    parser.add_argument("--ckpt_path", type=Path, required=True, metavar="C", help="a checkpoint of carcloc fit")
+    parser.add_argument("--image_dir", type=Path, required=True, metavar="D", help="folder of the images")
+    parser.add_argument("--json", type=Path, required=True, metavar="V.json", help="frames to pick from, such as val")
+    parser.add_argument("--frames", type=int, default=3, metavar="N", help="how many to pick (default %(default)s)")
+    parser.add_argument("--category", help="name or id of the category, where the file has several")
+    parser.add_argument("--device", default="cpu", help="where to find the peaks (default %(default)s)")
+    parser.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="a new folder for frames.json and pictures")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Pick, write ``frames.json`` and a picture of each frame, and say what the frames would be worth.
+
+    Raises:
+        InputError: fewer frames than wanted that are not exhaustive yet; an output folder that exists; a checkpoint
+            or a file that cannot be used.
+    """
+    frames = [frame for frame in read_coco(args.json, args.image_dir, category=args.category) if not frame.exhaustive]
+    if not 1 <= args.frames <= len(frames):
+        raise InputError(f"--frames: {args.json} has {len(frames)} frames that are not exhaustive, not {args.frames}")
+    if args.out_dir.exists():
+        raise InputError(f"{args.out_dir}: exists; give a new folder")
+    peaks, probabilities, calibrated = _peaks(args, frames)
+    chosen = choose_frames(probabilities, args.frames)
+    _write(args, [frames[i] for i in chosen], [peaks[i] for i in chosen])
+    numbers = sorted({n for n in (*_BESIDE, args.frames) if n <= len(frames)})
+    worths = [worth_of(probabilities, choose_frames(probabilities, n)) for n in numbers]
+    print("\n".join(_report(args, [frames[i] for i in chosen], worths if calibrated else [])))
+
+
+def _peaks(args: argparse.Namespace, frames: list[Frame]) -> tuple[list[Peaks], list[Float64], bool]:
+    from carcinosis_loc.localizer import load  # brings torch along, which a wrong argument need not wait for
+
+    find = load(args.ckpt_path, args.device)
+    peaks = []
+    for number, frame in enumerate(frames, 1):
+        peaks.append(find(frame.path, threshold=0.0))
+        if number % max(1, len(frames) // 10) == 0:
+            print(f"audit {100 * number // len(frames):3d}%  {number}/{len(frames)} frames", flush=True)
+    scale = find.calibration.scale if find.calibration else None
+    probabilities = [np.asarray(scale.probability(p.scores) if scale else p.scores, np.float64) for p in peaks]
+    shown = [one.above(find.threshold) for one in peaks]
+    return shown, probabilities, scale is not None
+
+
+def _write(args: argparse.Namespace, frames: list[Frame], peaks: list[Peaks]) -> None:
+    content: dict[str, Any] = json.loads(args.json.read_text(encoding="utf-8"))
+    ids = {frame.image_id for frame in frames}
+    content["images"] = [image | {"exhaustive": False} for image in content["images"] if image["id"] in ids]
+    content["annotations"] = [one for one in content["annotations"] if one["image_id"] in ids]
+    for frame, found in zip(frames, peaks, strict=True):
+        picture = overlay(read_image(frame.path), unjudged(found, frame.points))
+        write_bytes(args.out_dir / f"{frame.image_id}_{Path(frame.file_name).stem}.png", png(picture))
+    write_text(args.out_dir / "frames.json", json.dumps(content, indent=1))
+
+
+def _report(args: argparse.Namespace, frames: list[Frame], worths: list[Worth]) -> list[str]:
+    lines = [f"frames to mark exhaustively ({args.out_dir / 'frames.json'}, pictures beside it):"]
+    lines += [f"  {frame.file_name} (image id {frame.image_id}, {len(frame.points)} labels so far)" for frame in frames]
+    if worths:
+        lines += ["a threshold chosen on them, against the best one, if the checkpoint's probabilities are right:"]
+        lines += [
+            f"  {worth.n_frames:3d} frames: {worth.mean:.3f} F1 lost on average, {worth.worst:.3f} in 1 of 20 cases"
+            for worth in worths
+        ]
+    else:
+        lines += ["what they would be worth cannot be told: the checkpoint holds no calibration"]
+    lines += [
+        'Add every object that is missing, set "exhaustive": true on the images, then:',
+        f"  carcloc calibrate --ckpt_path {args.ckpt_path} --data.image_dir {args.image_dir} --data.val_json "
+        f"{args.out_dir / 'frames.json'}",
+    ]
+    return lines
