@@ -421,8 +421,11 @@ def test_an_edited_checkpoint_is_refused_by_name(edits, tested, spots, tmp_path,
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_run_that_is_stopped_says_so(name, code, spots, tiny, tmp_path):
-    words = fit_words(spots, tiny, tmp_path / "out", "--trainer.max_epochs", "3000")
-    command = [sys.executable, "-m", "carcinosis_loc", *words]
+    few = ("--trainer.max_epochs", "30000", "--data.samples_per_epoch", "8")
+    words = fit_words(spots, tiny, tmp_path / "out", *few)
+    # A shell that runs the tests in the background ignores SIGINT for them, and Python then leaves it at that.
+    heard = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    command = [sys.executable, "-c", heard + "from carcinosis_loc.cli import main; sys.exit(main())", *words]
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     for _ in range(600):
         if (tmp_path / "out" / "checkpoints" / "last.ckpt").exists():

@@ -61,7 +61,7 @@ def test_training_samples_depend_on_their_seed_alone(frame):
         np.testing.assert_array_equal(one.xy, two.xy)
         np.testing.assert_array_equal(one.valid, two.valid)
     assert len({sample.image.tobytes() for sample in first}) == 5
-    assert first[0].letterbox is None
+    assert first[0].view is not None
     assert first[0].frame is frame
 
 

@@ -144,7 +144,7 @@ def test_points_inside_stay_and_points_outside_go(seed, size, crop_size_px, scal
     assert len(moved) == np.count_nonzero(coverage == VALID) == len(kept)  # scale 1: a point is a pixel
     for x, y in np.round(moved).astype(int):
         assert tuple(int(value) for value in window[y, x, :2]) in kept
-    scaled, moved, coverage = TrainTransform(**OFF | geometry | {"scale_range": scale_range})(
+    scaled, moved, coverage, _ = TrainTransform(**OFF | geometry | {"scale_range": scale_range})(
         image, xy, whole(size), seed
     )
     height, width = coverage.shape
