@@ -30,8 +30,8 @@ class Teacher(Callback):
 
     Every round starts from nothing, so what is no longer believed is taken back. Where the validation set supports no
     threshold, the round adds nothing. Where the peaks of a round are several times as many as those of the round
-    before, or no threshold is supported any more, the maps have flooded or collapsed: the teacher says so, takes
-    everything back and stops.
+    before by the same rule, or no threshold is supported any more, the maps have flooded or collapsed: the teacher says
+    so, takes everything back and stops.
 
     Pseudo-labels: Lee 2013; the ignored band between: soft-teacher practice, e.g. Xu et al. 2021 (arXiv 2106.09018);
     ignoring before believing, and the choice of both by calibration on sparse labels, are ours.
@@ -53,7 +53,7 @@ class Teacher(Callback):
         rounds: int = 5,
         believe_from: float = 0.5,
         sure: float = 0.8,
-        doubt: float = 0.15,
+        doubt: float = 0.25,
     ) -> None:
         for name, value in (("start", start), ("believe_from", believe_from), ("sure", sure), ("doubt", doubt)):
             if not 0 <= value <= 1:
@@ -64,7 +64,8 @@ class Teacher(Callback):
             raise InputError(f"Teacher: rounds must be at least 1, not {rounds}")
         self.start, self.rounds, self.believe_from = start, rounds, believe_from
         self.sure, self.doubt = sure, doubt
-        self.n_rounds, self.stopped, self.peaks_per_frame = 0, False, 0.0
+        self.n_rounds, self.stopped = 0, False
+        self.rule, self.peaks_per_frame = "", 0.0
         self.additions: dict[int, Additions] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -116,14 +117,14 @@ class Teacher(Callback):
         n_frames = max(1, len(found))
         n_sure, n_unsure = (sum(len(getattr(known, kind)) for known in found.values()) for kind in ("sure", "unsure"))
         peaks = (n_sure + n_unsure) / n_frames
-        if taught_before and peaks > _FLOOD * self.peaks_per_frame + 1:
+        if taught_before and calibration.rule == self.rule and peaks > _FLOOD * self.peaks_per_frame + 1:
             self.additions, self.stopped = {}, True
             module.print(
                 f"teacher: {peaks:.0f} peaks a frame where the round before had {self.peaks_per_frame:.0f}: the maps "
                 "flood; it stops and takes all back"
             )
             return
-        self.additions, self.peaks_per_frame = found, peaks
+        self.additions, self.rule, self.peaks_per_frame = found, calibration.rule, peaks
         module.print(
             f"teacher, round {self.n_rounds}: {n_sure / n_frames:.1f} points a frame added, {n_unsure / n_frames:.1f} "
             f"left out of the loss (threshold {calibration})"
@@ -158,13 +159,13 @@ class Teacher(Callback):
             image_id: [torch.from_numpy(np.array(known.sure)), torch.from_numpy(np.array(known.unsure))]
             for image_id, known in self.additions.items()
         }
-        counts = {"rounds": self.n_rounds, "stopped": self.stopped, "peaks_per_frame": self.peaks_per_frame}
-        return {**counts, "additions": additions}
+        counts = {"rounds": self.n_rounds, "stopped": self.stopped}
+        return {**counts, "rule": self.rule, "peaks_per_frame": self.peaks_per_frame, "additions": additions}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take ``state_dict`` over."""
         self.n_rounds, self.stopped = state_dict["rounds"], state_dict["stopped"]
-        self.peaks_per_frame = state_dict["peaks_per_frame"]
+        self.rule, self.peaks_per_frame = state_dict["rule"], state_dict["peaks_per_frame"]
         self.additions = {
             image_id: Additions(sure.numpy(), unsure.numpy())
             for image_id, (sure, unsure) in state_dict["additions"].items()

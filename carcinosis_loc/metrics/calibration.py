@@ -19,8 +19,8 @@ class Calibration:
     Attributes:
         threshold: the score from which a peak counts, in [0, 1].
         rule: "exhaustive" (the best F1 on frames on which everything is labelled), "valley" (between the background's
-            scores and the objects'; no label has a say) or "labels" (the best Lee-Liu score; right if labels are
-            missing at random).
+            scores and the objects'; no label has a say), "labels" (the best Lee-Liu score; right if labels are missing
+            at random) or "knee" (where the background's scores run out; for labels on the conspicuous).
         n_images: frames that it was chosen on.
         n_points: points that are labelled on them.
         scale: score to probability of being an object; by the same rule, and no better than it.
@@ -38,6 +38,7 @@ class Calibration:
             "exhaustive": f"the best F1 on {on} ({self.n_points} points)",
             "labels": f"the best Lee-Liu score on {on} ({self.n_points} labels), if labels are missing at random",
             "valley": f"by the valley between background and objects in the scores on {on}",
+            "knee": f"where the background's scores run out on {on}, as labels seem to be on the conspicuous alone",
         }
         return f"{self.threshold:.3f}, {how.get(self.rule, self.rule)}"
 
@@ -56,12 +57,15 @@ class Calibration:
         return cls(**{**entry, "scale": ScoreScale(slope, offset)})
 
 
-CLEAR = 0.4  # depth from which a valley is believed, whatever the labels say
-# Labels in the upper half of the peaks above the valley, over those in the lower half: if they are missing at random,
-# about 1; false peaks above the valley have been seen to raise it to 2.4, labels by conspicuity to 47.
-LEANING = 6.0
-# Where a valley decides: F1 is highest where a peak's probability is half of it (so 0.4 for the F1 of 0.8 or so that
-# a clear valley goes with), and few peaks at the top of the objects' hill are false.
+CLEAR = 0.4  # depth from which a valley is believed
+# Labels in the upper half of the peaks above the valley, over those in the lower half. If they are missing at random,
+# about 1; false peaks above the valley have been seen to raise it to 3.2, labels by conspicuity to 47.
+EVEN, LEANING = 2.0, 6.0
+# Of frames that are called sparse most objects should be unlabelled. If labels taken at face value say otherwise, they
+# are not missing at random: labels on the conspicuous have been seen to give 0.89 to 0.99, others up to 0.51.
+TOO_COMPLETE = 0.6
+# Where scores alone decide: F1 is highest where a peak's probability is half of it (so 0.4 for the F1 of 0.8 or so that
+# a clear valley goes with), and few peaks at the top of the objects' hill, or as high as the labels, are false.
 AT_THRESHOLD, AT_TOP = 0.4, 0.95
 
 
@@ -69,13 +73,16 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
     """Choose a threshold from what was counted on a validation set; every process must ask.
 
     1. Exhaustive frames with points decide where there are any.
-    2. Else a clear valley of the scores does (``find_valley``). So does a shallow one if the labels crowd on its far
-       side: they are then not missing at random, and what they say of recall is wrong.
-    3. Else the labels decide, by the Lee-Liu score.
-    4. Where no label was found there is nothing to choose by, and the answer is None.
+    2. Else a clear valley of the scores does (``find_valley``), unless the labels spread evenly over what lies above
+       it: they are then missing at random, and say more (rule 4). A shallow valley decides too if the labels crowd on
+       its far side: what they say of recall is wrong.
+    3. Else, if the labels taken at face value say that most objects are labelled, they are on the conspicuous, and the
+       knee of the scores decides (``find_knee``) if there is one.
+    4. Else the labels decide, by the Lee-Liu score.
+    5. Where no label was found there is nothing to choose by, and the answer is None.
 
-    Scores are put on a scale of probabilities by the truth, by the valley (a curve through the threshold and the top
-    of the objects' hill), or by the labels with the estimated number of objects.
+    Scores are put on a scale of probabilities by the truth, by the valley or the knee (a curve through the threshold
+    and the top of the objects' hill, or the labels' median), or by the labels with the estimated number of objects.
     """
     truth, figures = _plain(dense.compute()), _plain(sparse.compute())
     if truth["n_images"] > 0 and truth["best_f1"] > 0:
@@ -84,15 +91,27 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
         counts = int(truth["n_images"]), int(truth["n_points"])
         return Calibration(truth["best_threshold"], "exhaustive", *counts, scale)
     counts = int(figures["n_images"]), int(figures["n_labelled"])
-    depth, threshold = figures["valley_depth"], figures["valley_threshold"]
-    if depth <= CLEAR or (depth < 1 and figures["labels_lean"] > LEANING):
-        scale = scale_through((threshold, AT_THRESHOLD), (figures["valley_top"], AT_TOP))
-        return Calibration(threshold, "valley", *counts, scale)
-    if figures["estimated_objects_per_frame"] > 0:  # enough labels were found, beyond chance
+    rule = _rule(figures)
+    if rule in ("valley", "knee"):
+        threshold = figures[f"{rule}_threshold"]
+        top = figures["valley_top"] if rule == "valley" else figures["labels_median"]
+        return Calibration(threshold, rule, *counts, scale_through((threshold, AT_THRESHOLD), (top, AT_TOP)))
+    if rule == "labels":
         found, predicted = sparse.histograms()
         scale = fitted_scale(found / figures["labelled_share"], predicted)
         return Calibration(figures["lee_liu_threshold"], "labels", *counts, scale)
     return None
+
+
+def _rule(figures: Mapping[str, float]) -> str | None:
+    depth, lean, share = figures["valley_depth"], figures["labels_lean"], figures["labelled_share"]
+    labels_tell = figures["estimated_objects_per_frame"] > 0  # enough were found, beyond chance
+    even = labels_tell and 0 < lean <= EVEN and share < TOO_COMPLETE
+    if (depth <= CLEAR and not even) or (depth < 1 and lean > LEANING):
+        return "valley"
+    if labels_tell and share >= TOO_COMPLETE and figures["knee_threshold"] < figures["labels_median"]:
+        return "knee"
+    return "labels" if labels_tell else None
 
 
 def _plain(values: Mapping[str, Tensor]) -> dict[str, float]:

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from carcinosis_loc.metrics.arrays import Float64, Int64
 from carcinosis_loc.metrics.base import PointMetric
-from carcinosis_loc.metrics.curves import NEUTRAL_THRESHOLD, at_or_above, best_threshold, quotient, ratio
+from carcinosis_loc.metrics.curves import NEUTRAL_THRESHOLD, SCORE_EDGES, at_or_above, best_threshold, quotient, ratio
 from carcinosis_loc.metrics.estimates import estimated_objects, recall_beyond_chance
-from carcinosis_loc.metrics.valley import LEAST_LABELS, Valley, find_valley
+from carcinosis_loc.metrics.valley import LEAST_LABELS, Valley, find_knee, find_valley
 from carcinosis_loc.points import Frame, Peaks
 
 
@@ -36,6 +36,8 @@ class SparsePointMetrics(PointMetric):
       that is labelled (``estimated_objects``), **if labels are missing at random**; 0 where too few labels are found.
     - ``valley_threshold``, ``valley_top``, ``valley_depth``, ``labels_lean``: see ``find_valley``; 0.5, 0.5, 1 and 0
       where there is none, and the lean 0 where too few labels lie above it.
+    - ``knee_threshold``: see ``find_knee``; 1 where there is none.
+    - ``labels_median``: median score of the peaks that found a label; 0.5 where none did.
     - ``n_images``, ``n_labelled``: frames, and points labelled in them.
 
     Args:
@@ -83,6 +85,8 @@ class SparsePointMetrics(PointMetric):
                 "valley_top": valley.top,
                 "valley_depth": valley.depth,
                 "labels_lean": valley.lean if valley.n_labels >= LEAST_LABELS else 0.0,
+                "knee_threshold": find_knee(predicted) or 1.0,
+                "labels_median": _median_score(found),
                 "n_images": n_images,
                 "n_labelled": n_labelled,
             }
@@ -92,3 +96,8 @@ class SparsePointMetrics(PointMetric):
 def lee_liu(found: Int64, predicted: Int64, n_labelled: int) -> Float64:
     """``recall^2 * labelled / predicted`` of counts of any shape; 0 where nothing is labelled or predicted."""
     return ratio(found.astype(np.float64) ** 2, predicted * float(n_labelled))
+
+
+def _median_score(histogram: Int64) -> float:
+    upper = at_or_above(histogram)
+    return float(SCORE_EDGES[np.flatnonzero(2 * upper >= upper[0])[-1]]) if upper[0] else NEUTRAL_THRESHOLD

@@ -1,4 +1,4 @@
-"""The valley between the background's scores and the objects', and whether labels crowd at the top above it."""
+"""Where the background's scores end and the objects' begin: a valley between two hills, or the knee of one."""
 
 from typing import NamedTuple
 
@@ -14,6 +14,10 @@ DEEPEST = 0.8  # a valley must be this much lower than the lower of the hills be
 SLOPE = 1 / 3  # height of the upper hill at which the threshold is put
 LEAST_PEAKS = 30  # above a valley
 LEAST_LABELS = 20  # above a valley, before they can be said to lean
+STEEP = 0.3  # the background's hill must fall at least so fast (in log density a logit) for its end to be a knee
+FLAT = 0.5  # share of the steepest fall at which the fall is over
+PLATEAU = 1.0  # how far it must stay so, in logit
+LEAST_BEYOND = 0.05  # share of the peaks that must lie beyond a knee: in the far tail every slope is noise
 _STEP = 0.05
 
 
@@ -64,6 +68,31 @@ def find_valley(found: Int64, predicted: Int64) -> Valley | None:
     upper_labels, labels = int(found[upper].sum()), int(found[first:].sum())
     lean = (upper_labels + 1) / (labels - upper_labels + 1)
     return Valley(float(expit(centres[slope])), depth, lean, labels, float(expit(centres[top])))
+
+
+def find_knee(predicted: Int64) -> float | None:
+    """The score at which the background's hill has run out into a plateau of objects; None if there is no such.
+
+    Where labels follow conspicuity, objects score anywhere between background and the labelled, and no valley parts
+    them. The histogram then falls steeply on the far side of the background's mode and goes on far more gently. The
+    knee is where, after the steepest fall, the logarithm of the density falls half as fast, and stays so for a logit. A
+    single hill falls ever faster and has none.
+
+    Args:
+        predicted: ``(bins,)``, histogram over score bins of all peaks.
+    """
+    density, centres = _smoothed(predicted)
+    mode = int(np.argmax(density))
+    fall = -np.gradient(np.log(density + 5e-4 * density.max() + 1e-12), _STEP)
+    steepest = np.maximum.accumulate(fall[mode:])
+    run = round(PLATEAU / _STEP)
+    for place in range(mode + 5, len(density) - run):
+        if density[place:].sum() < max(LEAST_PEAKS, LEAST_BEYOND * density.sum()):
+            return None
+        limit = steepest[place - mode]
+        if limit >= STEEP and (fall[place : place + run] <= FLAT * limit).all():
+            return float(expit(centres[place]))
+    return None
 
 
 def _depth(density: Float64, bottom: int) -> float:

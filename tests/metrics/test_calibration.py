@@ -57,15 +57,49 @@ def test_exhaustive_frames_decide_where_there_are_any():
     assert "40 exhaustive frames (1200 points)" in str(chosen)
 
 
-def test_a_clear_valley_decides_whatever_the_labels_lean_to():
+def the_better_half(scores):
+    return np.where(logit(scores) > 1.0, 0.25, 0.05)
+
+
+def test_a_clear_valley_decides_where_the_labels_lean():
     thresholds = []
-    for chance in (a_fifth, the_conspicuous):
+    for chance in (the_better_half, the_conspicuous):
         chosen = calibrate(*counted(sparse=detections(random(), 1.0, -4.0, chance)))
         assert chosen.rule == "valley"
         assert "valley" in str(chosen)
         assert chosen.scale.probability(chosen.threshold) == pytest.approx(0.4)
         thresholds.append(chosen.threshold)
     assert thresholds[0] == thresholds[1]
+
+
+def slope(random, chance):
+    """Objects whose scores reach from the background's to the top; labels by ``chance``."""
+    pairs = []
+    for peaks, _ in detections(random, 0.0, -5.0):
+        scores = np.concatenate([random.uniform(-5, 3, 30), random.normal(-5, 0.6, 60)])
+        order = np.argsort(np.argsort(-scores))  # peaks come in order of their scores: an object's place in it
+        xy = peaks.xy[order[:30]][random.random(30) < chance(expit(scores[:30]))]
+        pairs.append((Peaks(peaks.xy, expit(np.sort(scores)[::-1]).astype(np.float32)), frame_of(xy, size=(200, 220))))
+    return pairs
+
+
+def test_labels_on_the_conspicuous_alone_are_not_taken_at_face_value():
+    chosen = calibrate(*counted(sparse=slope(random(), the_conspicuous)))
+    assert chosen.rule == "knee"
+    assert "conspicuous" in str(chosen)
+    assert -4.7 < logit(chosen.threshold) < -2.5
+    assert chosen.scale.probability(chosen.threshold) == pytest.approx(0.4)
+    assert calibrate(*counted(sparse=slope(random(), a_fifth))).rule == "labels"
+
+
+def test_labels_spread_evenly_above_a_valley_say_more_than_it():
+    pairs = detections(random(), 1.0, -4.0, a_fifth)
+    chosen = calibrate(*counted(sparse=pairs))
+    assert chosen.rule == "labels"
+    truth, _ = counted(dense=detections(random(), 1.0, -4.0))
+    truth.compute()
+    at = np.searchsorted(-truth.curve.thresholds, -chosen.threshold) - 1
+    assert truth.curve.f1[at] > 0.99 * truth.curve.f1.max()
 
 
 def test_labels_decide_where_the_hills_overlap():

@@ -39,6 +39,8 @@ def test_by_hand():
         "lee_liu": pytest.approx(4 / 9),
         "lee_liu_threshold": pytest.approx(1 / 3, abs=1e-3),  # midway between 0.5 and 0.2, in logit
         "labels_lean": 0,
+        "knee_threshold": 1,  # none
+        "labels_median": pytest.approx(0.9, abs=1e-3),  # the upper one of two
         "labelled_share": 0,  # three labels say nothing about that
         "n_images": 2,
         "n_labelled": 3,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 
 from carcinosis_loc.metrics.curves import score_histogram
-from carcinosis_loc.metrics.valley import find_valley
+from carcinosis_loc.metrics.valley import find_knee, find_valley
 
 
 def hills(seed, objects_at=1.0, background_at=-5.0, n_objects=800, n_background=2000):
@@ -62,3 +62,30 @@ def test_nothing_at_all():
     assert find_valley(*histograms(none, none, none > 0)) is None
     certain = np.ones(50, np.float32)  # a score of 1 has no logit
     assert find_valley(*histograms(certain, none, certain > 0)) is None
+
+
+def counted(scores):
+    return score_histogram(scores, np.ones(len(scores), bool))
+
+
+@given(st.integers(0, 1000), st.floats(-6, -3))
+@settings(max_examples=30, deadline=None)
+def test_the_knee_is_where_a_hill_runs_out_into_a_plateau(seed, mode):
+    random = np.random.default_rng(seed)
+    background = random.normal(mode, 0.6, 4000)
+    objects = random.uniform(mode, 3, 1500)
+    knee = find_knee(counted(expit(np.concatenate([background, objects])).astype(np.float32)))
+    assert mode + 0.6 < logit(knee) < mode + 0.6 * 4
+
+
+@given(st.integers(0, 1000), st.floats(0.4, 1.5))
+@settings(max_examples=30, deadline=None)
+def test_one_hill_and_an_even_slope_have_no_knee(seed, spread):
+    random = np.random.default_rng(seed)
+    assert find_knee(counted(expit(random.normal(-3, spread, 4000)).astype(np.float32))) is None
+    assert find_knee(counted(expit(-4 + random.exponential(spread, 4000)).astype(np.float32))) is None
+
+
+@pytest.mark.parametrize("scores", [[], [0.0] * 50, [1.0] * 50, [0.3], [0.2] * 20 + [0.9] * 20])
+def test_next_to_nothing_has_no_knee(scores):
+    assert find_knee(counted(np.array(scores, np.float32))) is None
