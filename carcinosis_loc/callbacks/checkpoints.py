@@ -37,6 +37,11 @@ class BestCheckpoint(ModelCheckpoint):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, filename="best", monitor="val/selection", mode="max", enable_version_counter=False)
 
+    def forget(self) -> None:
+        """What was best so far counts no more; the next epoch is the best until another beats it."""
+        self.best_k_models, self.best_model_score, self.current_score = {}, None, None
+        self.kth_best_model_path, self.kth_value = "", torch.tensor(float("-inf"))
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Without any validation the last epoch is the best that is known."""
         super().on_train_end(trainer, pl_module)

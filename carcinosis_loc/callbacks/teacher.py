@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from carcinosis_loc.callbacks.checkpoints import BestCheckpoint
 from carcinosis_loc.callbacks.processes import from_all_processes
 from carcinosis_loc.data import Additions, PointDataModule
 from carcinosis_loc.errors import InputError
@@ -32,6 +33,10 @@ class Teacher(Callback):
     threshold, the round adds nothing. Where the peaks of a round are several times as many as those of the round
     before by the same rule, or no threshold is supported any more, the maps have flooded or collapsed: the teacher says
     so, takes everything back and stops.
+
+    A taught network finds more than is labelled, and the Lee-Liu score, by which checkpoints are chosen, may fall with
+    every object more. From the first round on the latest epoch is therefore kept as the best, unless exhaustive
+    validation frames decide.
 
     Pseudo-labels: Lee 2013; the ignored band between: soft-teacher practice, e.g. Xu et al. 2021 (arXiv 2106.09018);
     ignoring before believing, and the choice of both by calibration on sparse labels, are ours.
@@ -76,6 +81,12 @@ class Teacher(Callback):
         if trainer.max_epochs is None or trainer.max_epochs < 1:
             raise InputError("Teacher: its rounds are shares of the training; set trainer.max_epochs")
         self._hand_over(trainer, pl_module)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let the latest epoch be the best, see the class."""
+        for checkpoint in trainer.checkpoint_callbacks:
+            if isinstance(checkpoint, BestCheckpoint) and self.additions and self.rule != "exhaustive":
+                checkpoint.forget()
 
     def on_validation_batch_end(  # the last batch: the weights that were validated are still in place
         self,

@@ -11,7 +11,7 @@ from carcinosis_loc.metrics.curves import SCORE_EDGES, at_or_above
 
 BANDWIDTH = 0.3  # of the smoothing, in logit
 DEEPEST = 0.8  # a valley must be this much lower than the lower of the hills beside it
-SLOPE = 1 / 3  # height of the upper hill at which the threshold is put
+ABOVE_BOTTOM, HIGHEST = 1.5, 0.5  # where the threshold is put: at so many bottoms' height; share of the upper hill's
 LEAST_PEAKS = 30  # above a valley
 LEAST_LABELS = 20  # above a valley, before they can be said to lean
 STEEP = 0.3  # the background's hill must fall at least so fast (in log density a logit) for its end to be a knee
@@ -25,7 +25,8 @@ class Valley(NamedTuple):
     """A dip in the distribution of peak scores.
 
     Attributes:
-        threshold: probability where, coming from the bottom, the upper hill has reached a third of its height.
+        threshold: probability where, coming from the bottom, the upper hill has reached a share of its
+            height that grows with ``depth``.
         depth: density at the bottom over that of the lower hill beside it; small is deep.
         lean: labels in the upper half of the peaks above the valley over those in the lower half, each plus one.
             About 1 if labels are missing at random and all peaks above the valley are objects.
@@ -47,9 +48,10 @@ def find_valley(found: Int64, predicted: Int64) -> Valley | None:
     the two without a single label, and so also where labels follow conspicuity, or are many on some frames and few on
     others. On hard data the hills overlap, and there is no dip.
 
-    The background's hill is far the larger and reaches beyond the bottom of the dip, so that the best threshold lies
-    on the near slope of the objects' hill. A third of its height is our rule: half of it fits noisy scores better,
-    and loses more where the hills stand well apart.
+    Where hills overlap, the background's is the larger and reaches beyond the bottom of the dip, so that the best
+    threshold lies on the near slope of the objects' hill; where they stand apart, it lies near the bottom. So it is put
+    where a share of the upper hill's height is reached that is the larger the shallower the dip (1.5 times ``depth``,
+    a half at most). ``docs/results.md`` has the models that this was chosen on.
 
     Args:
         found: ``(bins,)``, histogram over score bins of the peaks that enlarge the matching with the labels.
@@ -62,7 +64,8 @@ def find_valley(found: Int64, predicted: Int64) -> Valley | None:
     first = int(np.searchsorted(SCORE_EDGES, expit(centres[bottom])))
     if depth > DEEPEST or at_or_above(predicted)[first] < LEAST_PEAKS:
         return None
-    slope = bottom + int(np.argmax(density[bottom:] >= SLOPE * density[bottom:].max()))
+    share = min(HIGHEST, ABOVE_BOTTOM * depth)
+    slope = bottom + int(np.argmax(density[bottom:] >= share * density[bottom:].max()))
     top = bottom + int(np.argmax(density[bottom:]))
     upper = at_or_above(predicted) <= at_or_above(predicted)[first] / 2
     upper_labels, labels = int(found[upper].sum()), int(found[first:].sum())

@@ -32,18 +32,20 @@ def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Comma
     Args:
         plan: what to run.
         out_dir: the study's folder.
-        only: the name of one run.
+        only: levels, such as ``loss=mse,seed=0``: the runs that have them all.
         command: how a command is run.
 
     Raises:
         InputError: the folder holds a run of that name with other options, or a study of another format; or ``only``
             names no run.
     """
-    runs = [run for run in plan.runs if only in (None, run.name)]
+    wanted = set(only.split(",")) if only else set()
+    runs = [run for run in plan.runs if wanted <= set(run.name.split(","))]
     if not runs:
         raise InputError(f"{plan.path}: no run is called {only}; the first is {plan.runs[0].name}")
     for run in runs:
         _check(run, out_dir / "runs" / run.name)
+    _prepare(plan, out_dir, command)
     failed = []
     for number, run in enumerate(runs, start=1):
         folder = out_dir / "runs" / run.name
@@ -60,6 +62,24 @@ def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Comma
             write_json(folder / "done.json", {"seconds": round(took, 1)})
             print(f"{number}/{len(runs)} {run.name}: done in {took / 60:.1f} min", flush=True)
     return failed
+
+
+def _prepare(plan: Plan, out_dir: Path, command: Command) -> None:
+    """Make the data that is not made yet. Both commands write what they make whole, or not at all."""
+    known = out_dir / "prepared.json"
+    try:
+        done = json.loads(known.read_bytes()) if known.exists() else []
+    except (OSError, ValueError) as error:
+        raise InputError(f"{known}: cannot be read ({error}); choose another folder") from error
+    wanted = [list(words) for words in plan.prepare]
+    if done != wanted[: len(done)]:
+        raise InputError(f"{known}: the data was made in another way; choose another folder")
+    for number, words in enumerate(wanted[len(done) :], start=len(done) + 1):
+        make_folder(out_dir)
+        if command(words, out_dir / "prepare.log"):
+            raise InputError(f"carcloc {' '.join(words)} failed; see {out_dir / 'prepare.log'}")
+        write_json(known, wanted[:number], indent=2)
+        print(f"carcloc {' '.join(words)}: done", flush=True)
 
 
 def _identity(run: Run) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from carcinosis_loc.configs import read_config, shipped_folder
 from carcinosis_loc.errors import InputError
 
 FORMAT = 1
-_KEYS = {"format", "config", "factors", "options"}
+_KEYS = {"format", "config", "factors", "options", "prepare", "reference"}
 # What ``carcloc test`` is told too; all else concerns training alone.
 _FOR_TEST = re.compile(
     r"--(data\.(image_dir|test_json|num_workers|batch_size|category|allow_symlinks|exhaustive_splits)"
@@ -42,25 +43,38 @@ class Run:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study: its file and its runs, in the order of the file."""
+    """A study.
+
+    Attributes:
+        path: its file.
+        factors: their names.
+        runs: all combinations, in the order of the file.
+        prepare: command lines after ``carcloc`` that make its data, to be run before.
+        reference: levels of the runs that others are compared with: ``{"labels": "all"}`` compares each run with the
+            one that has all labels and is else alike.
+    """
 
     path: Path
     factors: tuple[str, ...]
     runs: tuple[Run, ...]
+    prepare: tuple[tuple[str, ...], ...] = ()
+    reference: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_plan(name: str, more: list[str]) -> Plan:
+def read_plan(name: str, more: list[str], folders: Mapping[str, str] | None = None) -> Plan:
     """Read a study's file: a path, else the name of one that is shipped.
 
     It holds ``config`` (of ``carcloc fit``), ``factors`` (name -> level -> options) and, if wanted, ``options`` for all
-    runs. Options are flags without their dashes; values that are no text become JSON.
+    runs, ``prepare`` (command lines that make data) and ``reference`` (see ``Plan``). Options are flags without their
+    dashes; values that are no text become JSON. ``{name}`` in a text stands for a folder.
 
     Args:
         name: path or name.
         more: further options of all runs, as on a command line.
+        folders: what ``{name}`` stands for.
 
     Raises:
-        InputError: no such file, or it is no study; the message names the key.
+        InputError: no such file, or it is no study; the message names the key. Or a folder has not been given.
     """
     path = Path(name) if Path(name).is_file() else shipped_folder() / "studies" / name
     if not path.is_file():
@@ -71,6 +85,7 @@ def read_plan(name: str, more: list[str]) -> Plan:
         raise InputError(f"{path}: {sorted(set(content) - _KEYS)[0]}: a study has no such key")
     if content.get("format") != FORMAT:
         raise InputError(f"{path}: format is {content.get('format')!r}; this version reads format {FORMAT}")
+    content = _filled(path, content, folders or {})
     factors = _factors(path, content)
     common = [*_words(path, "options", content.get("options", {})), *more]
     runs = []
@@ -80,7 +95,41 @@ def read_plan(name: str, more: list[str]) -> Plan:
         options = [*common, *own]
         fit = ("fit", "--config", str(content["config"]), *options)
         runs.append(Run(levels, fit, ("test", *_for_test(options))))
-    return Plan(path, tuple(factors), tuple(runs))
+    return Plan(path, tuple(factors), tuple(runs), _prepare(path, content), _reference(path, content, factors))
+
+
+def _filled(path: Path, value: Any, folders: Mapping[str, str]) -> Any:
+    """With folders in the place of their names, wherever a text names one."""
+    if isinstance(value, dict):
+        return {key: _filled(path, one, folders) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_filled(path, one, folders) for one in value]
+    if not isinstance(value, str):
+        return value
+    for name in re.findall(r"\{(\w+)\}", value):
+        if name not in folders:
+            raise InputError(f"{path}: needs the folder {name}; say where it is: --folder {name}=PATH")
+    return re.sub(r"\{(\w+)\}", lambda match: folders[match[1]], value)
+
+
+def _prepare(path: Path, content: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    lines = content.get("prepare", [])
+    if not isinstance(lines, list) or not all(isinstance(line, str) and line.split() for line in lines):
+        raise InputError(f"{path}: prepare: must be a list of command lines, such as synth {{out}}/data")
+    for line in lines:
+        if line.split()[0] not in ("synth", "thin"):
+            raise InputError(f"{path}: prepare: {line.split()[0]}: only synth and thin make data")
+    return tuple(tuple(shlex.split(line)) for line in lines)
+
+
+def _reference(path: Path, content: Mapping[str, Any], factors: Mapping[str, Any]) -> dict[str, str]:
+    reference = content.get("reference", {})
+    if not isinstance(reference, dict):
+        raise InputError(f"{path}: reference: must map a factor to the level that others are compared with")
+    for factor, level in reference.items():
+        if str(level) not in factors.get(factor, {}):
+            raise InputError(f"{path}: reference: {factor}: {level}: no factor has this level")
+    return {factor: str(level) for factor, level in reference.items()}
 
 
 def _factors(path: Path, content: Mapping[str, Any]) -> dict[str, dict[str, list[str]]]:

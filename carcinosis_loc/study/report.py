@@ -90,36 +90,46 @@ def _table(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     for row in rows:
         kinds.setdefault(tuple(row[factor] for factor in factors), []).append(row)
     table = []
+    best_of = {tuple(row[factor] for factor in plan.factors): row["best_f1"] for row in rows}
     for levels, alike in kinds.items():
         mean = {name: float(np.mean([row[name] for row in alike])) for name in FIGURES}
         low, high = f1_interval([row["counts"] for row in alike])
         f1s = [row["f1"] for row in alike]
         entry = {**dict(zip(factors, levels, strict=True)), "runs": len(alike), **mean}
         minutes = float(np.mean([row["seconds"] for row in alike])) / 60
-        table.append(entry | {"low": low, "high": high, "seeds": (min(f1s), max(f1s)), "minutes": minutes})
+        entry |= {"low": low, "high": high, "seeds": (min(f1s), max(f1s)), "minutes": minutes}
+        table.append(entry | _compared(plan, alike, best_of))
     return table
+
+
+def _compared(
+    plan: Plan, alike: Sequence[Mapping[str, Any]], best_of: Mapping[tuple[str, ...], float]
+) -> dict[str, float | None]:
+    """F1 and best F1 over the reference's best F1, seed by seed and then the mean; None where a reference lacks."""
+    if not plan.reference:
+        return {}
+    references = [best_of.get(tuple({**row, **plan.reference}[f] for f in plan.factors), 0.0) for row in alike]
+    compared: dict[str, float | None] = {}
+    for name in ("f1", "best_f1"):
+        ratios = [row[name] / best for row, best in zip(alike, references, strict=True) if best]
+        compared[f"{name}_share"] = float(np.mean(ratios)) if len(ratios) == len(alike) else None
+    return compared
 
 
 def _as_markdown(table: Sequence[Mapping[str, Any]]) -> str:
     if not table:
         return "No run is done yet.\n"
     factors = _factors(table)
-    head = [
-        *factors,
-        "runs",
-        "F1 [95 % over groups]",
-        "F1 over seeds",
-        "best F1",
-        "average precision",
-        "threshold",
-        "min",
-    ]
+    shares = [name for name in ("f1_share", "best_f1_share") if name in table[0]]
+    head = [*factors, "runs", "F1 [95 % over groups]", "F1 over seeds", "best F1", "average precision", "threshold"]
+    head += [f"{'best ' * name.startswith('best')}F1 / reference" for name in shares] + ["min"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for entry in table:
         cells = [str(entry[factor]) for factor in factors] + [str(entry["runs"])]
         cells += [f"{entry['f1']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]"]
         cells += [f"{entry['seeds'][0]:.3f} to {entry['seeds'][1]:.3f}"]
         cells += [f"{entry[name]:.3f}" for name in ("best_f1", "average_precision", "threshold")]
+        cells += ["" if entry[name] is None else f"{entry[name]:.3f}" for name in shares]
         lines.append("| " + " | ".join([*cells, f"{entry['minutes']:.1f}"]) + " |")
     return "\n".join(lines) + "\n"
 

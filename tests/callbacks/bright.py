@@ -36,14 +36,13 @@ def spot_data(spots, **options):
 
 
 def quiet_trainer(root, *callbacks, **options):
-    options = {"logger": False, "devices": 1, "num_sanity_val_steps": 0, **options}
+    options = {"logger": False, "devices": 1, "num_sanity_val_steps": 0, "enable_checkpointing": False, **options}
     return Trainer(
         accelerator="cpu",
         default_root_dir=root,
         callbacks=list(callbacks),
         enable_progress_bar=False,
         enable_model_summary=False,
-        enable_checkpointing=False,
         use_distributed_sampler=False,
         **options,
     )

@@ -8,6 +8,7 @@ import torch
 from bright import bright_module, quiet_trainer, spot_data
 
 from carcinosis_loc.callbacks import Teacher, teacher
+from carcinosis_loc.callbacks.checkpoints import BestCheckpoint
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.metrics.probability import ScoreScale
@@ -101,6 +102,27 @@ def test_it_stops_and_takes_all_back_when_the_maps_break_down(
     assert callback.additions == {}
     assert callback.n_rounds == 2  # the third is not held
     assert message in capsys.readouterr().out
+
+
+def test_more_peaks_by_another_rule_are_no_flood(spots, tmp_path, monkeypatch):
+    """Labels on the conspicuous say little; once a valley has opened, far more is found."""
+    shy = Calibration(0.95, "labels", 5, 9, ScoreScale(2.0, -6.0))
+    chosen(monkeypatch, shy, FLOODED)
+    callback = taught(spots, tmp_path, Teacher(start=0.0, rounds=2, believe_from=0.0))
+    assert not callback.stopped
+    assert sum(counts(callback)) >= N_UNLABELLED
+
+
+@pytest.mark.parametrize(("rule", "kept"), [("valley", 3), ("exhaustive", 0)])
+def test_what_was_best_before_a_round_counts_no_more(spots, tmp_path, monkeypatch, rule, kept):
+    """The network stays as it is, and so the first epoch is the best, were it not for the teacher."""
+    sound = Calibration(0.3, rule, 5, 9, ScoreScale(2.0, 0.0))
+    chosen(monkeypatch, *[sound] * 8)
+    callback, best = Teacher(start=0.0, rounds=1, believe_from=0.0), BestCheckpoint(tmp_path / "checkpoints")
+    trainer = quiet_trainer(tmp_path, callback, best, max_epochs=4, limit_train_batches=1, enable_checkpointing=True)
+    trainer.fit(bright_module(threshold=None), spot_data(spots))
+    assert counts(callback)[0] > 0
+    assert torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] == kept
 
 
 def test_it_waits_while_nothing_can_be_calibrated(spots, tmp_path, monkeypatch, capsys):

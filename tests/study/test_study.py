@@ -225,3 +225,91 @@ def test_failed_runs_are_told_of_in_one_line(spots, tmp_path, capsys):
     assert err.count("\n") == 1
     assert "run.log" in err
     assert "missing.json" in (tmp_path / "out" / "runs" / "seed=0" / "run.log").read_text()
+
+
+WITH_DATA = STUDY | {
+    "prepare": ["synth {out}/data --n-train 4", "thin {marks}/all.json {out}/few.json --per-frame 2"],
+    "reference": {"labels": "all"},
+    "factors": {
+        "labels": {"few": {"data.train_json": "{out}/few.json"}, "all": {"data.train_json": "{marks}/all.json"}},
+        "seed": {"0": {"seed_everything": 0}, "1": {"seed_everything": 1}},
+    },
+}
+
+
+def test_folders_stand_in_for_their_names_and_data_is_made_once(tmp_path):
+    study, out = written(tmp_path / "s.yaml", WITH_DATA), str(tmp_path / "out")
+    folders = {"out": out, "marks": "m"}
+    plan = read_plan(str(study), [], folders)
+    assert plan.runs[0].fit[-4:] == ("--data.train_json", f"{out}/few.json", "--seed_everything", "0")
+    fake = Fake(fails=["seed=1"])
+    assert len(run_study(plan, tmp_path / "out", command=fake)) == 2
+    made = [["synth", f"{out}/data", "--n-train", "4"], ["thin", "m/all.json", f"{out}/few.json", "--per-frame", "2"]]
+    assert fake.told[:2] == made
+    again = Fake()
+    assert run_study(plan, tmp_path / "out", command=again) == []
+    assert {words[0] for words in again.told} == {"fit", "test"}
+    other = read_plan(str(written(tmp_path / "t.yaml", WITH_DATA | {"prepare": ["synth {out}/other"]})), [], folders)
+    with pytest.raises(InputError, match=r"prepared\.json: the data was made in another way"):
+        run_study(other, tmp_path / "out", command=Fake())
+
+
+def test_data_that_cannot_be_made_ends_the_study_before_a_run(tmp_path):
+    class NoRoom(Fake):
+        def __call__(self, words, log):
+            return 2 if words[0] == "thin" else 0
+
+    study = written(tmp_path / "s.yaml", WITH_DATA)
+    plan = read_plan(str(study), [], {"out": str(tmp_path / "out"), "marks": "m"})
+    with pytest.raises(InputError, match=r"thin m/all\.json .* failed; see .*prepare\.log"):
+        run_study(plan, tmp_path / "out", command=NoRoom())
+    assert not (tmp_path / "out" / "runs").exists()
+
+
+def test_runs_are_compared_with_their_reference_seed_by_seed(tmp_path):
+    study = written(tmp_path / "s.yaml", WITH_DATA)
+    plan = read_plan(str(study), [], {"out": "o", "marks": "m"})
+    run_study(plan, tmp_path / "out", "labels=few", command=Fake())
+    assert "F1 / reference" in report(plan, tmp_path / "out")
+    assert "| 0.500 [" in report(plan, tmp_path / "out")
+    assert "0.556" not in report(plan, tmp_path / "out")  # no reference is done yet
+    run_study(plan, tmp_path / "out", command=Fake())
+    row = next(line for line in report(plan, tmp_path / "out").splitlines() if "few" in line)
+    assert "| 0.556 | 1.000 |" in row  # F1 0.5, best F1 0.9, the reference's best F1 0.9
+
+
+def report(plan, out):
+    return write_report(plan, out)[1].read_text()
+
+
+def test_levels_choose_the_runs(study, tmp_path):
+    fake = Fake()
+    run_study(read_plan(str(study), []), tmp_path / "out", "seed=1", command=fake)
+    names = [words[words.index("--trainer.default_root_dir") + 1].rpartition("/")[2] for words in fake.told]
+    assert names == ["loss=mse,seed=1"] * 2 + ["loss=hill,seed=1"] * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"prepare": "synth x"}, "prepare: must be a list"),
+        ({"prepare": ["rm -rf x"]}, "prepare: rm: only synth and thin"),
+        ({"prepare": [" "]}, "prepare: must be a list"),
+        ({"reference": {"labels": "none"}}, "reference: labels: none"),
+        ({"reference": {"colour": "all"}}, "reference: colour: all"),
+        ({"reference": "all"}, "reference: must map"),
+        ({"config": "{other}/c.yaml"}, "needs the folder other; say where it is: --folder other=PATH"),
+    ],
+)
+def test_what_is_wrong_about_data_and_reference_is_named(tmp_path, change, word):
+    study = written(tmp_path / "s.yaml", WITH_DATA | change)
+    with pytest.raises(InputError, match=word):
+        read_plan(str(study), [], {"out": "o", "marks": "m"})
+
+
+@pytest.mark.parametrize("given", ["nuclei", "nuclei=", "=x", "out=.", "nuclei=no/such"])
+def test_a_folder_that_is_none_is_refused(study, tmp_path, capsys, given):
+    assert main(["study", "--folder", given, str(study), str(tmp_path / "out")]) == 2
+    message = capsys.readouterr().err
+    assert f"--folder {given}" in message
+    assert message.count("\n") == 1
