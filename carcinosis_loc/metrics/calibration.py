@@ -74,8 +74,9 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
 
     1. Exhaustive frames with points decide where there are any.
     2. Else a clear valley of the scores does (``find_valley``), unless the labels spread evenly over what lies above
-       it: they are then missing at random, and say more (rule 4). A shallow valley decides too if the labels crowd on
-       its far side: what they say of recall is wrong.
+       it: they are then missing at random, and say more (rule 4). If they crowd on its far side they are on the
+       conspicuous: a shallow valley decides too, as what they say of recall is wrong, and by its bottom, as the faint
+       objects lie low on the hill.
     3. Else, if the labels taken at face value say that most objects are labelled, they are on the conspicuous, and the
        knee of the scores decides (``find_knee``) if there is one.
     4. Else the labels decide, by the Lee-Liu score.
@@ -93,7 +94,8 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
     counts = int(figures["n_images"]), int(figures["n_labelled"])
     rule = _rule(figures)
     if rule in ("valley", "knee"):
-        threshold = figures[f"{rule}_threshold"]
+        leaning = rule == "valley" and figures["labels_lean"] > LEANING
+        threshold = figures["valley_bottom" if leaning else f"{rule}_threshold"]
         top = figures["valley_top"] if rule == "valley" else figures["labels_median"]
         return Calibration(threshold, rule, *counts, scale_through((threshold, AT_THRESHOLD), (top, AT_TOP)))
     if rule == "labels":

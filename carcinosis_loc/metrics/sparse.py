@@ -12,6 +12,8 @@ from carcinosis_loc.metrics.estimates import estimated_objects, recall_beyond_ch
 from carcinosis_loc.metrics.valley import LEAST_LABELS, Valley, find_knee, find_valley
 from carcinosis_loc.points import Frame, Peaks
 
+_NO_VALLEY = Valley(NEUTRAL_THRESHOLD, 1.0, 0.0, 0, NEUTRAL_THRESHOLD, NEUTRAL_THRESHOLD)
+
 
 class SparsePointMetrics(PointMetric):
     """Recall on the labelled points, predicted points a frame, and the Lee-Liu score made of the two.
@@ -34,8 +36,8 @@ class SparsePointMetrics(PointMetric):
       ``PointF1`` chooses its best.
     - ``estimated_objects_per_frame``, ``labelled_share``: how many objects there seem to be, and the share of them
       that is labelled (``estimated_objects``), **if labels are missing at random**; 0 where too few labels are found.
-    - ``valley_threshold``, ``valley_top``, ``valley_depth``, ``labels_lean``: see ``find_valley``; 0.5, 0.5, 1 and 0
-      where there is none, and the lean 0 where too few labels lie above it.
+    - ``valley_threshold``, ``valley_top``, ``valley_bottom``, ``valley_depth``, ``labels_lean``: see ``find_valley``;
+      0.5, 0.5, 0.5, 1 and 0 where there is none, and the lean 0 where too few labels lie above it.
     - ``knee_threshold``: see ``find_knee``; 1 where there is none.
     - ``labels_median``: median score of the peaks that found a label; 0.5 where none did.
     - ``n_images``, ``n_labelled``: frames, and points labelled in them.
@@ -72,7 +74,7 @@ class SparsePointMetrics(PointMetric):
         highest, threshold = max(candidates, key=lambda pair: pair[0])
         recall = recall_beyond_chance(all_found, all_predicted, n_labelled, area_px, self.match_radius_px)
         n_objects = estimated_objects(recall, all_predicted, n_labelled) or 0.0
-        valley = find_valley(found, predicted) or Valley(NEUTRAL_THRESHOLD, 1.0, 0.0, 0, NEUTRAL_THRESHOLD)
+        valley = find_valley(found, predicted) or _NO_VALLEY
         return self._as_tensors(
             {
                 "recall_on_labelled": quotient(n_found, n_labelled),
@@ -83,6 +85,7 @@ class SparsePointMetrics(PointMetric):
                 "labelled_share": min(1.0, quotient(n_labelled, n_objects)),
                 "valley_threshold": valley.threshold,
                 "valley_top": valley.top,
+                "valley_bottom": valley.bottom,
                 "valley_depth": valley.depth,
                 "labels_lean": valley.lean if valley.n_labels >= LEAST_LABELS else 0.0,
                 "knee_threshold": find_knee(predicted) or 1.0,

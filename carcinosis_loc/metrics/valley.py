@@ -32,6 +32,7 @@ class Valley(NamedTuple):
             About 1 if labels are missing at random and all peaks above the valley are objects.
         n_labels: labels found above the valley.
         top: probability where the upper hill is highest.
+        bottom: probability where the dip is deepest.
     """
 
     threshold: float
@@ -39,6 +40,7 @@ class Valley(NamedTuple):
     lean: float
     n_labels: int
     top: float
+    bottom: float
 
 
 def find_valley(found: Int64, predicted: Int64) -> Valley | None:
@@ -66,11 +68,12 @@ def find_valley(found: Int64, predicted: Int64) -> Valley | None:
         return None
     share = min(HIGHEST, ABOVE_BOTTOM * depth)
     slope = bottom + int(np.argmax(density[bottom:] >= share * density[bottom:].max()))
-    top = bottom + int(np.argmax(density[bottom:]))
+    summit = bottom + int(np.argmax(density[bottom:]))
     upper = at_or_above(predicted) <= at_or_above(predicted)[first] / 2
     upper_labels, labels = int(found[upper].sum()), int(found[first:].sum())
     lean = (upper_labels + 1) / (labels - upper_labels + 1)
-    return Valley(float(expit(centres[slope])), depth, lean, labels, float(expit(centres[top])))
+    threshold, top, lowest = (float(expit(centres[place])) for place in (slope, summit, bottom))
+    return Valley(threshold, depth, lean, labels, top, lowest)
 
 
 def find_knee(predicted: Int64) -> float | None:

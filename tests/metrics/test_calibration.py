@@ -69,7 +69,7 @@ def test_a_clear_valley_decides_where_the_labels_lean():
         assert "valley" in str(chosen)
         assert chosen.scale.probability(chosen.threshold) == pytest.approx(0.4)
         thresholds.append(chosen.threshold)
-    assert thresholds[0] == thresholds[1]
+    assert thresholds[0] > thresholds[1]  # labels on the conspicuous alone: faint objects lie low
 
 
 def slope(random, chance):
