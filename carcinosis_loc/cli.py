@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn, TextIO
 
 from carcinosis_loc.errors import InputError
@@ -26,11 +27,21 @@ on models
 on data
   synth       make synthetic laparoscopy carcloc synth OUT_DIR
   thin        make dense labels sparse   carcloc thin IN.json OUT.json --per-frame 5
+  masks2points  make points out of masks carcloc masks2points IMAGE_DIR OUT_DIR --mask-dir MASK_DIR
 on many runs
   study       run a grid, with resume    carcloc study losses.yaml OUT_DIR --data.image_dir D --data.train_json T ...
 
 carcloc COMMAND --help tells more. Shipped configs: {configs}
 """
+
+# Commands that are no Lightning: the module that holds ``add_arguments`` and ``run``, imported when asked for.
+_PLAIN = {
+    "synth": ("synthetic.command", "Make synthetic laparoscopy with dense truth and sparse labels."),
+    "thin": ("annotations.thin_command", "Make sparse labels out of dense ones."),
+    "masks2points": ("masks.command", "Make frames with dense points out of pictures with masks."),
+    "study": ("study.command", "Run every combination of a study's factors, and report."),
+    "audit": ("audit.command", "Pick the few frames whose exhaustive marking would settle the threshold."),
+}
 
 # Warnings of libraries that are wrong here or about the libraries themselves; all others are shown.
 _NOISE = (
@@ -95,26 +106,13 @@ def _dispatch(words: list[str]) -> None:
         from importlib.metadata import version
 
         print(f"carcloc {version('carcinosis-loc')}")
-    elif command == "synth":
-        from carcinosis_loc.synthetic import command as synth
-
-        _run_plain(synth, "synth", "Make synthetic laparoscopy with dense truth and sparse labels.", rest)
-    elif command == "thin":
-        from carcinosis_loc.annotations import thin_command as thin
-
-        _run_plain(thin, "thin", "Make sparse labels out of dense ones.", rest)
+    elif command in _PLAIN:
+        module, description = _PLAIN[command]
+        _run_plain(import_module(f"carcinosis_loc.{module}"), command, description, rest)
     elif command in ("fit", "validate", "test", "predict"):
         from carcinosis_loc.runner import run
 
         run(words)
-    elif command == "study":
-        from carcinosis_loc.study import command as study
-
-        _run_plain(study, "study", "Run every combination of a study's factors, and report.", rest)
-    elif command == "audit":
-        from carcinosis_loc.audit import command as audit
-
-        _run_plain(audit, "audit", "Pick the few frames whose exhaustive marking would settle the threshold.", rest)
     elif command == "calibrate":
         from carcinosis_loc.calibration_command import run_calibration
 

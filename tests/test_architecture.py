@@ -26,7 +26,7 @@ FLOORS = [
     ["heatmap"],
     ["metrics"],
     ["drawing"],
-    ["synthetic"],
+    ["synthetic", "masks"],
     ["annotations"],
     ["points", "run_folder", "schedules"],
     ["files", "configs"],

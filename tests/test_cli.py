@@ -221,7 +221,18 @@ class TestFrontDoor:
         code = "import sys; from carcinosis_loc.cli import main; c = main(['--help']); print('torch' in sys.modules, c)"
         out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         assert out.strip().endswith("False 0")
-        for command in ("fit", "validate", "test", "predict", "calibrate", "synth", "thin"):
+        for command in (
+            "fit",
+            "validate",
+            "test",
+            "predict",
+            "calibrate",
+            "synth",
+            "thin",
+            "masks2points",
+            "audit",
+            "study",
+        ):
             assert re.search(rf"^  {command} ", out, re.M)
 
     def test_the_module_runs_too(self):

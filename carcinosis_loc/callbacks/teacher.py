@@ -57,7 +57,7 @@ class Teacher(Callback):
         start: float = 0.3,
         rounds: int = 5,
         believe_from: float = 0.5,
-        sure: float = 0.8,
+        sure: float = 0.85,
         doubt: float = 0.25,
     ) -> None:
         for name, value in (("start", start), ("believe_from", believe_from), ("sure", sure), ("doubt", doubt)):

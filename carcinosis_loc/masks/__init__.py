@@ -1,0 +1,1 @@
+"""Points out of masks, and the public benchmarks out of their sources."""
