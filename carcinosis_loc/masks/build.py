@@ -60,8 +60,8 @@ def build(
         pictures: by name.
         cuts: which parts become frames.
         out_dir: a new folder.
-        mask_dir: where masks lie, as ``NAME + mask_suffix`` with any suffix, or folders of that name; None for
-            ``masks/`` beside the folder of the picture.
+        mask_dir: where masks lie, it or its folders: files called ``NAME + mask_suffix``, or folders of that name; None
+            for ``masks/`` beside the folder of the picture.
         mask_suffix: see ``mask_dir``.
         min_area_px: smaller objects are left out, source pixels.
         category: name of the objects.
@@ -124,8 +124,8 @@ def _mask_of(picture: Path, mask_dir: Path | None, suffix: str) -> Path:
             raise InputError(f"{picture}: no folder {folder}; say where the masks are with --mask-dir")
         return folder
     name = picture.stem + suffix
-    found = [path for path in sorted(mask_dir.glob(f"{name}.*")) if path.stem == name]
-    found += [mask_dir / name] if (mask_dir / name).is_dir() else []
+    found = [path for path in sorted(mask_dir.rglob(f"{name}.*")) if path.stem == name]
+    found += [path for path in mask_dir.rglob(name) if path.is_dir()]
     if len(found) != 1:
         raise InputError(f"{picture}: {len(found) or 'no'} masks called {name} in {mask_dir}; there must be one")
     return found[0]

@@ -23,9 +23,15 @@ class BrightNet(nn.Module):
         return (F.avg_pool2d(grey, self.stride, ceil_mode=True) - 140) / 30 + self.bias
 
 
-def bright_module(**decoder):
+def bright_module(net=None, match_radius_px=6.0, extra_radii_px=(), **decoder):
     return PointModule(
-        BrightNet(), HeatmapMSE(), PeakDecoder(**decoder), GaussianEncoder(), lambda p: torch.optim.SGD(p, lr=0.0)
+        net or BrightNet(),
+        HeatmapMSE(),
+        PeakDecoder(**decoder),
+        GaussianEncoder(),
+        lambda p: torch.optim.SGD(p, lr=0.0),
+        match_radius_px=match_radius_px,
+        extra_radii_px=extra_radii_px,
     )
 
 
