@@ -83,7 +83,7 @@ def _top_k_low(metrics: Metrics, rows: Sequence[Row], top_k: int) -> str | None:
 
 
 def _radius_small(metrics: Metrics, rows: Sequence[Row], top_k: int) -> str | None:
-    if metrics["f1"] is None or not metrics["f1"]:
+    if metrics["f1"] is None:
         return None
     radius_px, error_px = metrics["match_radius_px"], _value(metrics, "localisation_error_px")
     wider = {name: value for name, value in metrics.items() if name.startswith("f1@") and _px(name) > radius_px}

@@ -58,5 +58,7 @@ def test_an_empty_map_hides_what_follows_from_it():
 
 def test_low_scores_that_rank_well_are_a_matter_of_the_threshold():
     """Heatmap MSE on sparse labels: no score above 0.1, and yet most objects can be found."""
-    (finding,) = diagnose(SOUND | {"f1": 0.0, "best_f1": 0.81, "max_probability": 0.06}, rows(30, 0), 300)
+    (finding,) = diagnose(
+        SOUND | {"f1@9px": 0.0, "f1": 0.0, "best_f1": 0.81, "max_probability": 0.06}, rows(30, 0), 300
+    )
     assert "threshold is off" in finding

@@ -37,7 +37,7 @@ def test_of_a_sound_run_nothing_is_said(spots, tmp_path, capsys):
         ({"net": Shifted(scale=0.0, shift=-5.0)}, "The maps are empty"),
         ({"net": Shifted(shift=-3.5)}, "The threshold is off"),
         ({"top_k": 3}, "top_k = 3"),
-        ({"match_radius_px": 0.6, "extra_radii_px": (3.0,)}, "match radius of 0.6 px is small"),
+        ({"match_radius_px": 0.1, "extra_radii_px": (3.0,)}, "match radius of 0.1 px is small"),
     ],
     ids=["empty", "threshold", "top k", "radius"],
 )
