@@ -19,6 +19,7 @@ from carcinosis_loc.diagnosis import SILENT_BELOW
 from carcinosis_loc.drawing import overlay, png, unjudged
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import atomic_path, make_folder, write_bytes, write_json
+from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.module import Detections, PointModule
 from carcinosis_loc.points import Frame, Peaks, Size
 
@@ -45,7 +46,8 @@ class _Found(NamedTuple):
 class PredictionFiles(Callback):
     """Writes ``predictions/`` into the run's folder: the peaks at or above the threshold of every image.
 
-    - ``predictions.json``: COCO keypoint results, one a point, in the order of the images and best first.
+    - ``predictions.json``: COCO keypoint results, one a point, in the order of the images and best first; where the
+      checkpoint is calibrated with the ``probability`` that it is an object beside the network's ``score``.
     - ``images.json``: the COCO image list that their ids refer to; ``COCO("images.json").loadRes("predictions.json")``.
       (pycocotools fails on an empty list of results, if there is no point at all.)
     - ``points.csv``: ``file_name, x, y, score``.
@@ -104,7 +106,7 @@ class PredictionFiles(Callback):
         if trainer.is_global_zero:
             assert unfinished is not None
             final = Path(trainer.default_root_dir) / FOLDER
-            _write(unfinished, found)
+            _write(unfinished, found, pl_module.calibration)
             replaced = final.exists()
             _replace_folder(unfinished, final)
             self._report(final, found, pl_module.threshold, replaced)
@@ -136,14 +138,14 @@ class PredictionFiles(Callback):
         logger.info("predictions: %s (%s)%s", final, ", ".join(files), earlier)
 
 
-def _write(folder: Path, found: list[_Found]) -> None:
+def _write(folder: Path, found: list[_Found], calibration: Calibration | None) -> None:
     images = [
         {"id": one.image_id, "file_name": one.file_name, "width": one.size[1], "height": one.size[0]} for one in found
     ]
     write_json(folder / "images.json", {"images": images, "annotations": [], "categories": [CATEGORY]})
     with atomic_path(folder / "predictions.json") as path, path.open("w", encoding="utf-8") as file:
         file.write("[")
-        for number, entry in enumerate(entry for one in found for entry in _results(one)):
+        for number, entry in enumerate(entry for one in found for entry in _results(one, calibration)):
             file.write((",\n" if number else "") + json.dumps(entry, allow_nan=False))
         file.write("]\n")
     with atomic_path(folder / "points.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
@@ -152,9 +154,12 @@ def _write(folder: Path, found: list[_Found]) -> None:
         writer.writerows((one.file_name, *row) for one in found for row in one.rows())
 
 
-def _results(one: _Found) -> Iterator[dict[str, Any]]:
+def _results(one: _Found, calibration: Calibration | None) -> Iterator[dict[str, Any]]:
     for x, y, score in one.rows():
-        yield {"image_id": one.image_id, "category_id": CATEGORY["id"], "keypoints": [x, y, 2], "score": score}
+        entry = {"image_id": one.image_id, "category_id": CATEGORY["id"], "keypoints": [x, y, 2], "score": score}
+        if calibration is not None:
+            entry["probability"] = round(float(calibration.scale.probability(score)), 4)
+        yield entry
 
 
 def _make_sibling(final: Path) -> Path:

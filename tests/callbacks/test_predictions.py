@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from bright import bright_module, quiet_trainer, spot_data
 from pycocotools.coco import COCO
+from scipy.special import expit, logit
 
 from carcinosis_loc.callbacks import predictions
 from carcinosis_loc.callbacks.predictions import PredictionFiles
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.metrics import Calibration
+from carcinosis_loc.metrics.probability import ScoreScale
 
 
 def predict(spots, root, module=None, callback=None, source=None, **options):
@@ -85,6 +88,16 @@ def test_only_peaks_at_or_above_the_threshold_are_written(spots, tmp_path):
     low, high = (results_of(tmp_path / str(threshold)) for threshold in (0.01, 0.5))
     assert min(one["score"] for one in low) < 0.5
     assert high == [one for one in low if one["score"] >= 0.5] != []
+
+
+def test_a_calibrated_model_tells_probabilities(spots, tmp_path):
+    predict(spots, tmp_path / "plain")
+    assert not any("probability" in one for one in results_of(tmp_path / "plain"))
+    module = bright_module(threshold=0.3)
+    module.calibration = Calibration(0.3, "labels", 3, 9, ScoreScale(2.0, 1.0))
+    predict(spots, tmp_path, module)
+    for one in results_of(tmp_path):
+        assert one["probability"] == pytest.approx(expit(2 * logit(one["score"]) + 1), abs=1e-4)
 
 
 def test_no_point_at_all_is_an_empty_result(spots, tmp_path, caplog):
