@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from carcinosis_loc.files import atomic_path, write_text
 from carcinosis_loc.study.plan import Plan
+from carcinosis_loc.study.plots import draw_lines, draw_rows, factors_of
 
 FIGURES = ("f1", "best_f1", "average_precision", "precision", "recall", "threshold", "best_threshold")
 DRAWS = 2000
@@ -21,7 +20,9 @@ Counts = npt.NDArray[np.float64]  # (groups, 3): found, predicted and true point
 
 
 def write_report(plan: Plan, out_dir: Path) -> list[Path]:
-    """Write ``runs.csv``, ``table.md`` and ``f1.png`` from the runs that are done; give their paths.
+    """Write ``runs.csv``, ``table.md``, ``f1.png`` and ``f1_by_FACTOR.png`` of the runs that are done; give paths.
+
+    A factor after the first that has three levels or more is drawn as a line, with its levels in the file's order.
 
     Runs that differ in ``seed`` alone make one row of the table. F1's interval is a 95 % bootstrap over groups
     (patients; frames where there are none) of the test set, drawn alike for all seeds of a row; it says how far the
@@ -33,7 +34,12 @@ def write_report(plan: Plan, out_dir: Path) -> list[Path]:
     table = _table(plan, rows)
     write_text(paths[1], _as_markdown(table))
     with atomic_path(paths[2]) as temporary:
-        _draw(table, temporary)
+        draw_rows(table, temporary)
+    for factor in factors_of(table)[1:]:
+        if len({entry[factor] for entry in table}) >= 3:  # fewer make no line
+            paths.append(out_dir / f"f1_by_{factor}.png")
+            with atomic_path(paths[-1]) as temporary:
+                draw_lines(table, factor, temporary)
     return paths
 
 
@@ -119,7 +125,7 @@ def _compared(
 def _as_markdown(table: Sequence[Mapping[str, Any]]) -> str:
     if not table:
         return "No run is done yet.\n"
-    factors = _factors(table)
+    factors = factors_of(table)
     shares = [name for name in ("f1_share", "best_f1_share") if name in table[0]]
     head = [*factors, "runs", "F1 [95 % over groups]", "F1 over seeds", "best F1", "average precision", "threshold"]
     head += [f"{'best ' * name.startswith('best')}F1 / reference" for name in shares] + ["min"]
@@ -132,30 +138,3 @@ def _as_markdown(table: Sequence[Mapping[str, Any]]) -> str:
         cells += ["" if entry[name] is None else f"{entry[name]:.3f}" for name in shares]
         lines.append("| " + " | ".join([*cells, f"{entry['minutes']:.1f}"]) + " |")
     return "\n".join(lines) + "\n"
-
-
-def _factors(table: Sequence[Mapping[str, Any]]) -> list[str]:
-    names = list(table[0])
-    return names[: names.index("runs")]
-
-
-def _draw(table: Sequence[Mapping[str, Any]], path: Path) -> None:
-    figure = Figure(figsize=(8, 1.2 + 0.35 * max(1, len(table))), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    names = [
-        ", ".join(str(v) for k, v in entry.items() if k in list(entry)[: list(entry).index("runs")]) for entry in table
-    ]
-    for place, entry in enumerate(table):
-        label = ("F1, 95 % over groups", "best F1") if not place else (None, None)
-        axes.plot([entry["low"], entry["high"]], [place, place], color="#0072B2", linewidth=2)
-        axes.plot([entry["f1"]], [place], "o", color="#0072B2", label=label[0])
-        axes.plot([entry["best_f1"]], [place], "D", color="black", markersize=5, fillstyle="none", label=label[1])
-    axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
-    axes.set_xlim(0, 1)
-    axes.set_xlabel("F1 at the chosen threshold")
-    axes.grid(axis="x", alpha=0.3)
-    if table:
-        axes.legend(loc="lower left", frameon=False)
-    figure.savefig(path, dpi=120)

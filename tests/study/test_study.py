@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -316,3 +317,16 @@ def test_a_folder_that_is_none_is_refused(study, tmp_path, capsys, given):
     message = capsys.readouterr().err
     assert f"--folder {given}" in message
     assert message.count("\n") == 1
+
+
+def test_a_factor_of_three_levels_is_drawn_as_a_line(tmp_path):
+    levels = {str(count): {"data.batch_size": count} for count in (1, 2, 5)}
+    content = STUDY | {"factors": {"loss": STUDY["factors"]["loss"], "labels": levels}}
+    plan = read_plan(str(written(tmp_path / "s.yaml", content)), [])
+    run_study(plan, tmp_path / "out", "labels=1", command=Fake())
+    assert [path.name for path in write_report(plan, tmp_path / "out")] == ["runs.csv", "table.md", "f1.png"]
+    run_study(plan, tmp_path / "out", command=Fake())
+    paths = write_report(plan, tmp_path / "out")
+    assert paths[-1].name == "f1_by_labels.png"
+    height, width = cv2.imread(str(paths[-1])).shape[:2]
+    assert width > height > 400
