@@ -18,6 +18,7 @@ NAMES = {
     "hrnet_w48.yaml",
     "nuclei.yaml",
     "retina.yaml",
+    "teacher.yaml",
 }
 
 
