@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help install demo test lint types bench docs clean
+.PHONY: help install demo test chaos lint types bench docs clean
 
 help:  ## show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +36,10 @@ demo: install  ## make data, train, test and predict; all of it under runs/demo/
 
 test: install  ## run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+KILLS ?= 100
+chaos: install  ## kill a training at random moments, resume it, and compare the ends; KILLS=100 takes an hour
+	$(BIN)/python tests/chaos/run.py --trials $(KILLS)
 
 lint: install  ## check the style
 	$(BIN)/ruff check

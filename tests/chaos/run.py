@@ -1,0 +1,45 @@
+"""`make chaos`: a training is killed at random moments and resumed; the last line says how often it survived."""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from kills import Training, moments
+from spots import draw_spots
+from tiny_run import TINY
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=100)
+    trials = parser.parse_args().trials
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "spots").mkdir()
+        draw_spots(folder / "spots")
+        (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+        training = Training(folder / "spots", str(folder / "tiny.yaml"), folder)
+        began = time.monotonic()
+        if training.run(folder / "wanted"):
+            print("the undisturbed training failed")
+            return 1
+        seconds = time.monotonic() - began
+        survived = 0
+        for trial in range(trials):
+            at = moments(trial, seconds)
+            differs = training.survives(folder / f"{trial}", at, folder / "wanted")
+            survived += not differs
+            killed = ", ".join(f"{moment:.1f} s" for moment in at)
+            print(f"{trial + 1}/{trials}: killed after {killed}: {differs[:3] or 'the same, bit for bit'}", flush=True)
+    print(f"survived {survived} of {trials}")
+    return int(survived != trials)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
