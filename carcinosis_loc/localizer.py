@@ -83,9 +83,13 @@ def load(checkpoint: str | Path, device: str | torch.device = "cpu") -> Localize
         >>> peaks = find("frame.png")  # doctest: +SKIP
 
     Raises:
-        InputError: the file is no checkpoint of carcloc, or is damaged.
+        InputError: the file is no checkpoint of carcloc, or is damaged; or there is no such device.
     """
     path = Path(checkpoint)
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(f"device {device}: is none of this machine ({str(error).splitlines()[0]:.80})") from error
     content = read_checkpoint(path)
     recipe = read_recipe(path, content)
     net = build(path, recipe.settings, "net", HeatmapNet)

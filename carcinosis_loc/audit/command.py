@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     """
     frames = [frame for frame in read_coco(args.json, args.image_dir, category=args.category) if not frame.exhaustive]
     if not 1 <= args.frames <= len(frames):
-        raise InputError(f"--frames: {args.json} has {len(frames)} frames that are not exhaustive, not {args.frames}")
+        raise InputError(f"{args.json}: has {len(frames)} frames that are not exhaustive; --frames is {args.frames}")
     if args.out_dir.exists():
         raise InputError(f"{args.out_dir}: exists; give a new folder")
     peaks, probabilities, calibrated = _peaks(args, frames)

@@ -11,6 +11,8 @@ from carcinosis_loc.study.execution import run_study
 from carcinosis_loc.study.plan import Plan, read_plan
 from carcinosis_loc.study.report import write_report
 
+_OWN = ("--only", "--sweep", "--folder")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``carcloc study``; its own options stand before the study's name."""
@@ -30,6 +32,9 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         InputError: see ``read_plan`` and ``run_study``; or runs have failed, whose logs are named.
     """
+    own = next((word for word in args.options if word.partition("=")[0] in _OWN), None)
+    if own:
+        raise InputError(f"{own}: must stand before the study's name; what stands behind it goes to carcloc fit")
     plan = read_plan(args.study, args.options, _folders(args))
     if args.sweep:
         path = args.out_dir / "sweep.yaml"

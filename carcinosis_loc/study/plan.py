@@ -119,7 +119,10 @@ def _prepare(path: Path, content: Mapping[str, Any]) -> tuple[tuple[str, ...], .
     for line in lines:
         if line.split()[0] not in ("synth", "thin"):
             raise InputError(f"{path}: prepare: {line.split()[0]}: only synth and thin make data")
-    return tuple(tuple(shlex.split(line)) for line in lines)
+    try:
+        return tuple(tuple(shlex.split(line)) for line in lines)
+    except ValueError as error:
+        raise InputError(f"{path}: prepare: a quotation is not closed ({error})") from error
 
 
 def _reference(path: Path, content: Mapping[str, Any], factors: Mapping[str, Any]) -> dict[str, str]:

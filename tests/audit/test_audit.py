@@ -89,7 +89,13 @@ def test_a_calibrated_checkpoint_tells_what_the_frames_are_worth(spots, fitted, 
 
 @pytest.mark.parametrize(
     ("change", "word"),
-    [(("--frames", "0"), "5 frames"), (("--frames", "6"), "5 frames"), (("--frames", "x"), "--frames")],
+    [
+        (("--frames", "0"), "5 frames"),
+        (("--frames", "6"), "5 frames"),
+        (("--frames", "x"), "--frames"),
+        (("--device", "banana"), "banana"),
+        (("--device", "cuda:99"), "cuda:99"),
+    ],
 )
 def test_wrong_numbers_are_refused(spots, fitted, tmp_path, capsys, change, word):
     assert main(words(spots, fitted, tmp_path / "audit", *change)) == 2

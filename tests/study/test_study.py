@@ -299,6 +299,7 @@ def test_levels_choose_the_runs(study, tmp_path):
         ({"prepare": "synth x"}, "prepare: must be a list"),
         ({"prepare": ["rm -rf x"]}, "prepare: rm: only synth and thin"),
         ({"prepare": [" "]}, "prepare: must be a list"),
+        ({"prepare": ['synth "{out}']}, "prepare: a quotation is not closed"),
         ({"reference": {"labels": "none"}}, "reference: labels: none"),
         ({"reference": {"colour": "all"}}, "reference: colour: all"),
         ({"reference": "all"}, "reference: must map"),
@@ -330,3 +331,10 @@ def test_a_factor_of_three_levels_is_drawn_as_a_line(tmp_path):
     assert paths[-1].name == "f1_by_labels.png"
     height, width = cv2.imread(str(paths[-1])).shape[:2]
     assert width > height > 400
+
+
+@pytest.mark.parametrize("more", [["--only", "seed=0"], ["--only=seed=0"], ["--sweep"], ["--folder", "a=."]])
+def test_its_own_options_behind_its_name_are_not_handed_to_fit(study, tmp_path, capsys, more):
+    assert main(["study", str(study), str(tmp_path / "out"), *more]) == 2
+    assert "must stand before the study's name" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
