@@ -4,13 +4,15 @@ import argparse
 import errno
 import logging
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn, TextIO
 
-from carcinosis_loc.errors import InputError
+from carcinosis_loc.errors import InputError, Stopped
 
 USAGE = """\
 usage: carcloc COMMAND [options]
@@ -75,11 +77,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     be_quiet_and_orderly()
     try:
+        _stop_in_order()
         _dispatch(words)
     except InputError as error:
         return _fail(str(error), 2)
-    except InterruptedError as error:
-        return _fail(str(error), 143)
+    except Stopped as stopped:
+        return _fail(stopped.message, 143)
     except OSError as error:
         if error.errno in _NO_ROOM:
             where = error.filename or "the output folder"
@@ -94,6 +97,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         return _unexpected(error)
     return 0
+
+
+def _stop_in_order() -> None:
+    """Let SIGTERM end a command as an exception does, so that nothing half written stays."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _stop)
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    raise Stopped("stopped by SIGTERM; nothing incomplete is left")
 
 
 def _dispatch(words: list[str]) -> None:

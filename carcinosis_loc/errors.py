@@ -1,4 +1,4 @@
-"""The one exception that means: the input is wrong, and a person can mend it."""
+"""The exception that means: the input is wrong, and a person can mend it; and the one that means: stop."""
 
 
 class InputError(ValueError):
@@ -10,6 +10,14 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(_own_words(message).split()))
+
+
+class Stopped(SystemExit):
+    """SIGTERM asked the command to end; no ``Exception``, so that nothing on the way takes it for a fault."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(143)
+        self.message = message
 
 
 def _own_words(message: str) -> str:

@@ -1,7 +1,10 @@
 """The folder of a run: where it lies when nobody said, and whether it may be written."""
 
+import fcntl
+import os
 import tempfile
 from pathlib import Path
+from typing import IO
 
 from carcinosis_loc.configs import CONFIG_FLAGS, option_values
 from carcinosis_loc.errors import InputError
@@ -35,3 +38,27 @@ def check_folder(root: Path, fresh: bool) -> None:
             pass
     except OSError as error:
         raise InputError(f"{root}: cannot be written ({error.strerror}); name another folder") from error
+
+
+def lock_folder(root: Path) -> IO[str]:
+    """Keep other trainings out of ``root`` for as long as the file that is returned stays open.
+
+    A record lock: it ends with the process however that ends, and data-loading workers that outlive it do not hold it.
+
+    Raises:
+        InputError: another training holds it.
+    """
+    file = (root / ".lock").open("a+", encoding="utf-8")
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        holder = file.read(20).strip() or "unknown"
+        file.close()
+        raise InputError(
+            f"{root}: another run is writing there (process {holder}); wait for it, or name another folder"
+        ) from error
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file

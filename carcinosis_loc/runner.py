@@ -1,15 +1,15 @@
 """The LightningCLI behind ``carcloc fit | validate | test | predict``."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any, Literal
 
-from jsonargparse import ArgumentError, Namespace
+import yaml
+from jsonargparse import ArgumentError
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from carcinosis_loc.callbacks import (
@@ -22,14 +22,16 @@ from carcinosis_loc.callbacks import (
     Progress,
     ResultFiles,
 )
-from carcinosis_loc.configs import option_values, resolve_configs
+from carcinosis_loc.configs import resolve_configs
 from carcinosis_loc.data import PointDataModule
-from carcinosis_loc.errors import InputError
+from carcinosis_loc.errors import InputError, Stopped
 from carcinosis_loc.explanations import explained
+from carcinosis_loc.loggers import csv_logger, dashboard, without_paths
 from carcinosis_loc.models import read_checkpoint
 from carcinosis_loc.module import FALLBACK_THRESHOLD, PointModule
 from carcinosis_loc.recipe import load_net, make_recipe, read_recipe
-from carcinosis_loc.run_folder import check_folder, root_option, run_folder
+from carcinosis_loc.resuming import with_checkpoint
+from carcinosis_loc.run_folder import check_folder, lock_folder, run_folder
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +43,6 @@ TRAINER_DEFAULTS = {
     "log_every_n_steps": 10,
     "enable_model_summary": False,
 }
-_SHORT_NAMES = ("best", "last")
 
 
 def run(words: list[str]) -> "RunCLI":
@@ -54,7 +55,7 @@ def run(words: list[str]) -> "RunCLI":
         logging.getLogger(name).setLevel(logging.WARNING)
     command, options = words[0], resolve_configs(words[1:])
     if not {"--help", "-h", "--print_config"} & set(options):
-        options = _with_checkpoint(command, options)
+        options = with_checkpoint(command, options)
     try:
         return RunCLI(
             PointModule,
@@ -70,7 +71,7 @@ def run(words: list[str]) -> "RunCLI":
     except ArgumentError as error:
         raise InputError(explained(str(error), command, options)) from error
     except SIGTERMException as error:
-        raise InterruptedError("stopped by SIGTERM; go on with the same command and --ckpt_path last") from error
+        raise Stopped("stopped by SIGTERM; go on with the same command and --ckpt_path last") from error
 
 
 class RunCLI(LightningCLI):
@@ -83,7 +84,11 @@ class RunCLI(LightningCLI):
         parser.add_argument("--wandb_project", type=str, default="carcinosis_loc", help="Where they go when online.")
         parser.add_lightning_class_args(Pictures, "pictures")
         parser.add_lightning_class_args(PredictionFiles, "predictions")
+        parser.add_argument(
+            "--anonymize", type=bool, default=False, help="No file or folder name in anything that is written."
+        )
         parser.link_arguments("seed_everything", "data.seed")
+        parser.link_arguments("anonymize", "data.anonymize")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse without LightningCLI's warning about ``sys.argv``; choose the run's folder."""
@@ -129,11 +134,13 @@ class RunCLI(LightningCLI):
         trainer_settings.callbacks = [*_as_list(trainer_settings.callbacks), *callbacks]
         trainer_settings.plugins = [*_as_list(trainer_settings.plugins), AtomicCheckpointIO()]
         if trainer_settings.logger is None:
-            trainer_settings.logger = _loggers(command, settings, root, self.config_dump)
+            trainer_settings.logger = self._loggers(command, root)
         if command == "fit" and trainer_settings.logger:
             trainer_settings.callbacks.append(LearningRateMonitor(logging_interval="step"))
         trainer = super().instantiate_trainer(**kwargs)
         check_folder(root, fresh=command == "fit" and settings.ckpt_path is None)
+        if command == "fit" and trainer.is_global_zero:
+            self._lock = lock_folder(root)
         return trainer
 
     def before_fit(self) -> None:
@@ -182,53 +189,21 @@ class RunCLI(LightningCLI):
                 FALLBACK_THRESHOLD,
             )
 
+    def _loggers(self, command: str, root: Path) -> list[Logger] | bool:
+        """CSV for every fit; Weights & Biases, offline unless asked, for all that has a dashboard."""
+        settings = self.config[command]
+        if command == "predict" or settings.trainer.fast_dev_run:
+            return False
+        loggers = [csv_logger(root)] if command == "fit" else []
+        if settings.wandb != "off":
+            name = None if settings.anonymize else root.name
+            loggers.append(dashboard(root, command, self.config_dump, settings.wandb_project, settings.wandb, name))
+        return loggers
+
     def _config_text(self) -> str:
         command = str(self.subcommand)
-        return str(self._parser(command).dump(self.config[command], skip_none=False))
-
-
-def _with_checkpoint(command: str, options: list[str]) -> list[str]:
-    """Find the checkpoint that is named, read it, and put what it knows of its making below all that is given.
-
-    Checkpoint < config < flag: so a threshold given by hand always wins, and ``predict`` needs no config.
-    """
-    given = option_values(options, "--ckpt_path")
-    if command == "fit":
-        if given and given[-1] == "best":
-            given, options = [str(root_option(options) / "checkpoints" / "best.ckpt")], [*options, "--ckpt_path"]
-            options = [*options, *given]
-        if given and given[-1] not in ("last", "null", "hpc", "registry"):
-            read_recipe(Path(given[-1]))
-        return options
-    if not given:
-        raise InputError(f"carcloc {command}: --ckpt_path is missing; without one, untrained weights would be used")
-    path = Path(given[-1])
-    if given[-1] in _SHORT_NAMES:
-        path = root_option(options) / "checkpoints" / f"{given[-1]}.ckpt"
-    recipe = read_recipe(path)
-    return ["--config", json.dumps(recipe.settings), *options, "--ckpt_path", str(path)]
-
-
-def _loggers(command: str, settings: Namespace, root: Path, config: dict[str, Any]) -> list[Logger] | bool:
-    """CSV for every fit; Weights & Biases, offline unless asked, for all that has a dashboard."""
-    loggers: list[Logger] = []
-    if command == "predict" or settings.trainer.fast_dev_run:
-        return False
-    if command == "fit":
-        taken = len(list(root.glob("logs/fit*")))
-        loggers.append(CSVLogger(root, name="logs", version="fit" if not taken else f"fit_{taken + 1}"))
-    if settings.wandb != "off":
-        dashboard = WandbLogger(
-            project=settings.wandb_project,
-            name=root.name,
-            save_dir=root,
-            offline=settings.wandb == "offline",
-            job_type=command,
-            config=config,
-        )
-        dashboard._wandb_init.pop("anonymous", None)  # wandb warns of it on stderr, though nobody set it
-        loggers.append(dashboard)
-    return loggers
+        text = str(self._parser(command).dump(self.config[command], skip_none=False))
+        return yaml.safe_dump(without_paths(yaml.safe_load(text))) if self.config[command].anonymize else text
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -17,7 +17,7 @@ FLOORS = [
     ["cli"],
     ["calibration_command", "audit", "study"],
     ["runner", "localizer"],
-    ["callbacks", "explanations"],
+    ["callbacks", "explanations", "resuming"],
     ["recipe", "summary", "diagnosis"],
     ["module"],
     ["data"],
@@ -29,6 +29,7 @@ FLOORS = [
     ["synthetic", "masks"],
     ["annotations"],
     ["points", "run_folder", "schedules"],
+    ["loggers"],
     ["files", "configs"],
     ["errors"],
 ]

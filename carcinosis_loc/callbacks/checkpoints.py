@@ -1,6 +1,9 @@
 """Checkpoints: the best and the last, written whole or not at all, read without running anything."""
 
 import io
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +11,13 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from carcinosis_loc.callbacks.signals import PutOffSignals
 from carcinosis_loc.files import write_bytes
 from carcinosis_loc.models import read_checkpoint
+
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -20,6 +27,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Serialise first: then a full disk is an ``OSError`` with its reason and not torch's own error."""
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
+        if Path(path).name == LAST and Path(path).exists():
+            _keep(Path(path), Path(path).with_name(PREVIOUS))
         write_bytes(Path(path), buffer.getvalue())
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
@@ -27,7 +36,25 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return read_checkpoint(Path(path))
 
 
-class BestCheckpoint(ModelCheckpoint):
+class _Movable(ModelCheckpoint):
+    """A ``ModelCheckpoint`` whose state holds names of files and no paths.
+
+    So a run whose folder was moved goes on exactly, and a checkpoint that is handed on says nothing of where it was.
+    """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Lightning's, without folders."""
+        return _map_paths(super().state_dict(), lambda path: Path(path).name) | {"dirpath": ""}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Lightning's, in this folder."""
+        folder = Path(str(self.dirpath))
+        super().load_state_dict(
+            _map_paths(state_dict, lambda path: str(folder / Path(path).name)) | {"dirpath": self.dirpath}
+        )
+
+
+class BestCheckpoint(_Movable):
     """Keeps ``best.ckpt``: the epoch with the highest ``val/selection``; without validation, the last one.
 
     Args:
@@ -49,8 +76,10 @@ class BestCheckpoint(ModelCheckpoint):
             trainer.save_checkpoint(Path(str(self.dirpath)) / "best.ckpt")
 
 
-class LastCheckpoint(ModelCheckpoint):
-    """Keeps ``last.ckpt``, the end of the last whole epoch, to resume from.
+class LastCheckpoint(_Movable):
+    """Keeps ``last.ckpt`` to resume from: the end of the last whole epoch, or the batch after which SIGTERM stopped it.
+
+    The one before it stays as ``previous.ckpt``, for the day that a disk tears the last.
 
     Args:
         folder: where it lies.
@@ -58,3 +87,59 @@ class LastCheckpoint(ModelCheckpoint):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
+        self._signals = PutOffSignals()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Clear what a killed run left half written; put signals off from now on."""
+        super().on_train_start(trainer, pl_module)
+        if trainer.is_global_zero:
+            for torn in Path(str(self.dirpath)).glob(".*.part.ckpt"):
+                torn.unlink(missing_ok=True)
+        self._signals.watch(trainer)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save and stop here if SIGTERM came. After an epoch's last batch its validation comes first."""
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        last = batch_idx + 1 == trainer.num_training_batches
+        if last or (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
+        if requeue := self._signals.requeue_asked(trainer):
+            requeue()
+        if self._signals.stop_asked(trainer):
+            trainer.save_checkpoint(Path(str(self.dirpath)) / LAST)
+            raise SIGTERMException
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save; then stop if SIGTERM came."""
+        super().on_train_epoch_end(trainer, pl_module)
+        if self._signals.stop_asked(trainer):
+            raise SIGTERMException
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the signals' handlers back."""
+        super().on_train_end(trainer, pl_module)
+        self._signals.release()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Put the signals' handlers back."""
+        super().on_exception(trainer, pl_module, exception)
+        self._signals.release()
+
+
+def _map_paths(state: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    one = {key: change(value) for key, value in state.items() if key.endswith("_path") and value}
+    many = {change(path): score for path, score in state["best_k_models"].items()}
+    return state | one | {"best_k_models": many}
+
+
+def _keep(path: Path, copy: Path) -> None:
+    """A second name for a file: there is no moment at which neither exists, and no second copy on the disk."""
+    other = path.with_name(f".{copy.name}.part.ckpt")
+    other.unlink(missing_ok=True)
+    try:
+        os.link(path, other)
+    except OSError:  # a file system without links
+        shutil.copyfile(path, other)
+    other.replace(copy)

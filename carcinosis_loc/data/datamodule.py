@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -10,13 +9,13 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
-from carcinosis_loc.annotations.coco import read_coco
 from carcinosis_loc.data.additions import Additions, with_additions
 from carcinosis_loc.data.batch import Batch
 from carcinosis_loc.data.collate import collate
 from carcinosis_loc.data.dataset import PointDataset, Sample
+from carcinosis_loc.data.loading import TrainLoader
 from carcinosis_loc.data.sampling import EvaluationBatches, TrainSampler
-from carcinosis_loc.data.splits import groups_of, read_source, read_split, warn_of_shared_groups
+from carcinosis_loc.data.splits import anonymous, read_source, read_split, warn_of_shared_groups
 from carcinosis_loc.data.transforms import TrainTransform
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.points import Frame
@@ -42,6 +41,7 @@ class PointDataModule(LightningDataModule):
         allow_symlinks: let links inside the image folder lead out of it.
         train_transform: augmentation; null is ``TrainTransform`` with its defaults.
         samples_per_epoch: training samples of an epoch over all processes; null means each frame once.
+        anonymize: call frames ``image_<id>`` and groups by number in all that is written.
         cache_mb: memory for decoded frames, megabytes for each split and each process that loads it.
         seed: base of shuffling and augmentation.
     """
@@ -62,6 +62,7 @@ class PointDataModule(LightningDataModule):
         train_transform: TrainTransform | None = None,
         samples_per_epoch: int | None = None,
         cache_mb: float = 1024,
+        anonymize: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -79,8 +80,11 @@ class PointDataModule(LightningDataModule):
         self.train_transform = train_transform
         self.samples_per_epoch = samples_per_epoch
         self.cache_mb = cache_mb
+        self.anonymize = anonymize
         self.seed = seed
         self.frames: dict[str, list[Frame]] = {}
+        self._train_loader: TrainLoader | None = None
+        self._left_off: dict[str, int] = {}
         self._taught: tuple[Mapping[int, Additions], float] = ({}, 0.0)
 
     def check(self, subcommand: str) -> None:
@@ -101,7 +105,11 @@ class PointDataModule(LightningDataModule):
                 self.frames[split] = self._read(split)
         if subcommand == "fit":
             self._check_train_sizes()
-        self._warn_of_shared_groups(needed)
+        paths = {split: getattr(self, f"{split}_json") for split in ("train", "val", "test")}
+        read = {split: self.frames[split] for split in needed}
+        warn_of_shared_groups(read, paths, named=not self.anonymize)
+        if self.anonymize:
+            self.frames |= {split: anonymous(frames) for split, frames in read.items()}
 
     def setup(self, stage: str) -> None:
         """Read what ``check`` has not read yet; Lightning calls this."""
@@ -112,10 +120,24 @@ class PointDataModule(LightningDataModule):
         """Augmented samples, shuffled. A last batch that is not full is dropped, unless it is the only one."""
         frames = self.frames["train"]
         sampler = TrainSampler([frame.image_id for frame in frames], self.seed, self.samples_per_epoch, *self._rank())
-        dataset = self._dataset("train", self._transform())
-        return self._loader(
-            dataset, batch_size=self.batch_size, sampler=sampler, drop_last=len(sampler) >= self.batch_size
+        self._train_loader = TrainLoader(
+            self._dataset("train", self._transform()),
+            batch_size=self.batch_size,
+            sampler=sampler,
+            drop_last=len(sampler) >= self.batch_size,
+            **self._loading(),
         )
+        if self._left_off:
+            self._train_loader.load_state_dict(self._left_off)
+        return self._train_loader
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far the epoch was, see ``TrainLoader``. Lightning asks the loader too, but too late on resuming."""
+        return {} if self._train_loader is None else self._train_loader.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on there; Lightning calls this before it asks for the loader."""
+        self._left_off = state_dict
 
     def val_dataloader(self) -> DataLoader[Sample] | list[Any]:
         """Each validation frame once; nothing where there is no ``val_json``."""
@@ -193,22 +215,6 @@ class PointDataModule(LightningDataModule):
                 f"{sizes[-1][0]}); set --data.image_size, or crop_size_px of data.train_transform"
             )
 
-    def _warn_of_shared_groups(self, needed: Sequence[str]) -> None:
-        """Compare with the other splits too: a run that trains should know what it will be tested on."""
-        groups = {split: groups_of(self.frames[split]) for split in needed}
-        if not any(groups.values()):
-            return
-        for split in ("train", "val", "test"):
-            json_path = getattr(self, f"{split}_json")
-            if split in groups or json_path is None or not Path(json_path).is_file():
-                continue
-            try:
-                frames = read_coco(json_path, "", allow_symlinks=True, with_labels=False, check_images=False)
-            except InputError:
-                continue  # this command does not need the file; the one that does will say what is wrong
-            groups[split] = groups_of(frames)
-        warn_of_shared_groups(groups)
-
     def _dataset(self, split: str, transform: TrainTransform | None) -> PointDataset:
         return PointDataset(self.frames[split], transform, self.image_size, self.cache_mb)
 
@@ -217,18 +223,17 @@ class PointDataModule(LightningDataModule):
 
     def _whole_frames(self, dataset: PointDataset) -> DataLoader[Sample]:
         sizes = [dataset.network_size(index) for index in range(len(dataset))]
-        return self._loader(dataset, batch_sampler=EvaluationBatches(sizes, self.batch_size, *self._rank()))
+        batches = EvaluationBatches(sizes, self.batch_size, *self._rank())
+        return DataLoader(dataset, batch_sampler=batches, **self._loading())
 
-    def _loader(self, dataset: PointDataset, **how: Any) -> DataLoader[Sample]:
-        return DataLoader(
-            dataset,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-            collate_fn=collate,
-            worker_init_fn=_start_worker,
-            **how,
-        )
+    def _loading(self) -> dict[str, Any]:
+        return {
+            "num_workers": self.num_workers,
+            "persistent_workers": self.num_workers > 0,
+            "pin_memory": torch.cuda.is_available(),
+            "collate_fn": collate,
+            "worker_init_fn": _start_worker,
+        }
 
     def _rank(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

@@ -24,6 +24,9 @@ class TrainSampler(Sampler[tuple[int, int]]):
             frames repeats them, always whole rounds before the next.
         rank: this process.
         world_size: number of processes.
+
+    Attributes:
+        skip: samples of this process that the next iteration, and it alone, passes over: a resumed run had them.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class TrainSampler(Sampler[tuple[int, int]]):
         self.rank = rank
         self.world_size = world_size
         self.epoch = 0
+        self.skip = 0
         self._share = -(-(samples_per_epoch or len(self.image_ids)) // world_size)
 
     def set_epoch(self, epoch: int) -> None:
@@ -50,7 +54,8 @@ class TrainSampler(Sampler[tuple[int, int]]):
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         total = self._share * self.world_size
-        for index, repetition in islice(self._rounds(), self.rank, total, self.world_size):
+        first, self.skip = self.rank + self.skip * self.world_size, 0
+        for index, repetition in islice(self._rounds(), first, total, self.world_size):
             yield index, self._stream(self.image_ids[index], repetition)
 
     def _rounds(self) -> Iterator[tuple[int, int]]:

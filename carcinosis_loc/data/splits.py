@@ -64,24 +64,51 @@ def read_source(source: str | Path, image_dir: str | Path | None, *, allow_symli
     return [replace(frame, exhaustive=False) for frame in frames]
 
 
-def warn_of_shared_groups(groups: Mapping[str, Iterable[str]]) -> None:
-    """Warn of every pair of splits that have a group (patient, slide, video) in common, and name it."""
+def warn_of_shared_groups(
+    frames: Mapping[str, Iterable[Frame]], paths: Mapping[str, str | None], *, named: bool = True
+) -> None:
+    """Warn of every pair of splits that have a group (patient, slide, video) in common.
+
+    The other splits' files are looked at too: a run that trains should know what it will be tested on.
+
+    Args:
+        frames: by split, what this command has read.
+        paths: by split, the label files that are known.
+        named: name the groups.
+    """
+    groups = {split: _groups_of(of_split) for split, of_split in frames.items()}
+    if not any(groups.values()):
+        return
+    for split, path in paths.items():
+        if split in groups or path is None or not Path(path).is_file():
+            continue
+        try:
+            groups[split] = _groups_of(read_coco(path, "", allow_symlinks=True, with_labels=False, check_images=False))
+        except InputError:
+            continue  # this command does not need the file; the one that does will say what is wrong
     for (one, of_one), (other, of_other) in combinations(groups.items(), 2):
-        shared = sorted(set(of_one) & set(of_other))
+        shared = sorted(of_one & of_other)
         if shared:
-            listed = ", ".join(shared[:10]) + (", …" if len(shared) > 10 else "")
-            _log.warning(
-                "%s and %s share %d groups: %s; figures on %s will look better than they are",
-                one,
-                other,
-                len(shared),
-                listed,
-                other,
-            )
+            listed = ": " + ", ".join(shared[:10]) + (", …" if len(shared) > 10 else "") if named else ""
+            message = "%s and %s share %d groups%s; figures on %s will look better than they are"
+            _log.warning(message, one, other, len(shared), listed, other)
 
 
-def groups_of(frames: Iterable[Frame]) -> set[str]:
-    """The groups that frames say they belong to."""
+def anonymous(frames: Iterable[Frame]) -> list[Frame]:
+    """The same frames, called ``image_<id>`` and their groups by number; only ``path`` still says what they are."""
+    numbers: dict[str, str] = {}
+    return [
+        replace(
+            frame,
+            file_name=f"image_{frame.image_id}",
+            group=None if frame.group is None else numbers.setdefault(frame.group, f"group_{len(numbers) + 1}"),
+            extra={},
+        )
+        for frame in frames
+    ]
+
+
+def _groups_of(frames: Iterable[Frame]) -> set[str]:
     return {frame.group for frame in frames if frame.group is not None}
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         hint = f"; did you mean {inside}?" if inside.is_file() else ""
         raise InputError(f"{path}: no such checkpoint file{hint}")
     try:
+        torn = _torn_part(path)
+        if torn is not None:
+            raise InputError(f"{path}: is a damaged checkpoint: its part {torn} has changed since it was written")
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
     except pickle.UnpicklingError as error:
         reason = str(error).split("WeightsUnpickler error:")[-1].split("\n")[0].strip()
         raise InputError(
@@ -66,6 +72,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path}: is no checkpoint: it holds a {type(content).__name__}, not a dictionary")
     return content
+
+
+def _torn_part(path: Path) -> str | None:
+    """The first part of a checkpoint whose checksum is wrong: torch writes checksums but does not look at them."""
+    if not zipfile.is_zipfile(path):
+        return None  # torch's old format, or no checkpoint at all
+    with zipfile.ZipFile(path) as archive:
+        return archive.testzip()
 
 
 def load_weights(net: nn.Module, path: Path) -> WeightReport:

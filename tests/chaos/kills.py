@@ -1,10 +1,12 @@
-"""Trainings that are killed at random moments and resumed, against one that was left in peace."""
+"""Trainings that are struck at random moments and resumed, against one that was left in peace."""
 
 import os
 import random
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,9 +24,56 @@ TEACH = {
         ]
     }
 }
-# All that decides how a training goes on, and what it ends with; the rest are paths.
+# All that decides how a training goes on, and what it ends with.
 KEPT = ("state_dict", "current_model_state", "averaging_state", "optimizer_states", "lr_schedulers", "epoch")
 KEPT += ("global_step", "carcloc")
+
+
+@dataclass(frozen=True)
+class Blow:
+    """What happens to a training.
+
+    Attributes:
+        kind: "kill" (SIGKILL), "kill while writing" (SIGKILL when a checkpoint is half written), "term" (SIGTERM),
+            "tear" (SIGKILL, and the disk loses or changes a byte of ``last.ckpt``).
+        after: seconds from its start.
+    """
+
+    kind: str
+    after: float
+
+    def __str__(self) -> str:
+        return f"{self.kind} after {self.after:.1f} s"
+
+    def strike(self, run: subprocess.Popen, root: Path) -> None:
+        """Do it to a process that writes into ``root``."""
+        if self.kind == "kill while writing":
+            while run.poll() is None and not any((root / "checkpoints").glob(".*.part.ckpt")):
+                time.sleep(0.0002)
+        if self.kind == "term":
+            run.send_signal(signal.SIGTERM)
+            run.wait(60)
+            return
+        try:
+            os.killpg(run.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        run.wait()
+        if self.kind == "tear":
+            self.tear(root / "checkpoints" / "last.ckpt")
+
+    def tear(self, path: Path) -> None:
+        """Cut the file, or change a byte of it."""
+        if not path.is_file():
+            return
+        content = bytearray(path.read_bytes())
+        at = int(len(content) * (self.after % 1))
+        if int(self.after * 10) % 2:
+            content = content[:at]
+        else:
+            content[at] ^= 0xFF
+        path.unlink()  # previous.ckpt may be the same file under another name
+        path.write_bytes(content)
 
 
 class Training:
@@ -38,8 +87,8 @@ class Training:
         more += ["--data.val_json", str(spots / "test.json")]
         self.words = lambda root: fit_words(spots, tiny, root, *more)
 
-    def run(self, root: Path, seconds: float | None = None, resume: bool = False) -> int | None:
-        """Exit code; None if it was killed after so many seconds."""
+    def run(self, root: Path, blow: Blow | None = None, resume: bool = False) -> int:
+        """Run it, or go on with it, and strike; the exit code."""
         words = [*self.words(root), *(["--ckpt_path", "last"] if resume else [])]
         run = subprocess.Popen(
             [sys.executable, "-m", "carcinosis_loc", *words],
@@ -49,34 +98,30 @@ class Training:
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
         try:
-            return run.wait(seconds)
+            return run.wait(blow.after if blow else None)
         except subprocess.TimeoutExpired:
-            os.killpg(run.pid, signal.SIGKILL)
-            run.wait()
-            return None
+            assert blow is not None
+            blow.strike(run, root)
+            return int(run.returncode)
 
-    def survives(self, root: Path, moments: list[float], wanted: Path) -> list[str]:
-        """Kill it at these moments, each counted from its start; what differs at the end from ``wanted``."""
-        for number, moment in enumerate(moments):
-            if self.run(root, moment, resume=number > 0) is not None:
-                break
-        else:
-            code = self.run(root, resume=bool(moments))
-            if code:
-                return [f"exit code {code}"]
-        torn = [str(path) for path in root.rglob("*") if path.suffix in (".tmp", ".part")]
+    def survives(self, root: Path, blows: list[Blow], wanted: Path) -> list[str]:
+        """Strike it, resuming each time; what differs at the end from ``wanted``."""
+        for number, blow in enumerate(blows):
+            code = self.run(root, blow, resume=number > 0)
+            if code not in (0, 143, -signal.SIGTERM, -signal.SIGKILL):
+                return [f"exit code {code} after {blow}"]
+        code = self.run(root, resume=bool(blows))
+        if code:
+            return [f"exit code {code}"]
         differs = [f"{name}: {place}" for name in ("best", "last") for place in compared(wanted, root, name)]
-        return differs + [f"{path} is left over" for path in torn if not path.startswith(".")]
+        return differs + [f"{path} is left over" for path in root.rglob(".*.part*")]
 
 
 def compared(one: Path, other: Path, name: str) -> list[str]:
     """Places at which two runs' checkpoints of this name differ, bit for bit."""
     a, b = (torch.load(root / "checkpoints" / f"{name}.ckpt", weights_only=True) for root in (one, other))
     differs = [place for key in KEPT for place in _differences(a[key], b[key], key)]
-    for key in a["callbacks"]:
-        if key.startswith("Teacher"):
-            differs += _differences(a["callbacks"][key], b["callbacks"][key], "teacher")
-    return differs
+    return differs + _differences(a["callbacks"], b["callbacks"], "callbacks")
 
 
 def _differences(a: object, b: object, place: str) -> list[str]:
@@ -90,7 +135,8 @@ def _differences(a: object, b: object, place: str) -> list[str]:
     return [] if a == b else [place]
 
 
-def moments(seed: int, longest: float) -> list[float]:
-    """One or two moments of death, in seconds."""
+def blows(seed: int, longest: float) -> list[Blow]:
+    """One or two blows; the kinds take turns, the moments are random."""
     draw = random.Random(seed)
-    return [draw.uniform(1.0, longest) for _ in range(draw.choice([1, 2]))]
+    kinds = ("kill", "kill while writing", "tear", "term")
+    return [Blow(kinds[(seed + n) % 4], draw.uniform(1.0, longest)) for n in range(draw.choice([1, 2]))]

@@ -1,4 +1,4 @@
-"""`make chaos`: a training is killed at random moments and resumed; the last line says how often it survived."""
+"""`make chaos`: a training is struck at random moments and resumed; the last line says how often it survived."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from kills import Training, moments
+from kills import Training, blows
 from spots import draw_spots
 from tiny_run import TINY
 
@@ -32,11 +32,11 @@ def main() -> int:
         seconds = time.monotonic() - began
         survived = 0
         for trial in range(trials):
-            at = moments(trial, seconds)
-            differs = training.survives(folder / f"{trial}", at, folder / "wanted")
+            fate = blows(trial, seconds)
+            differs = training.survives(folder / f"{trial}", fate, folder / "wanted")
             survived += not differs
-            killed = ", ".join(f"{moment:.1f} s" for moment in at)
-            print(f"{trial + 1}/{trials}: killed after {killed}: {differs[:3] or 'the same, bit for bit'}", flush=True)
+            struck = ", ".join(map(str, fate))
+            print(f"{trial + 1}/{trials}: {struck}: {differs[:3] or 'the same, bit for bit'}", flush=True)
     print(f"survived {survived} of {trials}")
     return int(survived != trials)
 
