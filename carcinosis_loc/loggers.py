@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import wandb
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
 from carcinosis_loc.files import write_text
@@ -28,7 +29,8 @@ def dashboard(
     """A Weights & Biases run.
 
     A fit's identity is kept in the run's folder (``wandb_run_id``), so that a resumed fit goes on with the same run
-    (offline, ``wandb sync --append`` joins the pieces). No path leaves: see ``without_paths``.
+    (offline, ``wandb sync --append`` joins the pieces). No path leaves: see ``without_paths``; nor does the command
+    line, or who calls it on which machine.
 
     Args:
         root: the run's folder.
@@ -46,6 +48,7 @@ def dashboard(
         offline=mode == "offline",
         job_type=command,
         config=without_paths(config),
+        settings=wandb.Settings(x_disable_meta=True, disable_git=True, save_code=False, program="carcloc", host="-"),
     )
     logger._wandb_init.pop("anonymous", None)  # wandb warns of it on stderr, though nobody set it
     return logger

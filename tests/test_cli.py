@@ -24,8 +24,8 @@ from carcinosis_loc.errors import InputError
 
 
 def test_fit_writes_its_folder_and_no_other(run, tmp_path):
-    assert {"config.yaml", "checkpoints", "logs", "pictures"} == {path.name for path in run.iterdir()}
-    assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert {".lock", "config.yaml", "checkpoints", "logs", "pictures"} == {path.name for path in run.iterdir()}
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt", "previous.ckpt"}
     config = yaml.safe_load((run / "config.yaml").read_text())
     assert config["trainer"]["max_epochs"] == 2
     assert config["data"]["num_workers"] == 0

@@ -1,0 +1,95 @@
+"""Which checkpoint a training goes on from; who may write into its folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.resuming import newest_checkpoint, with_checkpoint
+from carcinosis_loc.run_folder import lock_folder
+
+
+@pytest.fixture
+def copied(run, tmp_path):
+    """A run of its own; ``previous.ckpt`` is an epoch behind ``last.ckpt``."""
+    shutil.copytree(run, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def step(path):
+    return torch.load(path, weights_only=True)["global_step"]
+
+
+def test_the_last_is_taken(copied):
+    folder = copied / "checkpoints"
+    assert step(folder / "previous.ckpt") < step(folder / "last.ckpt")
+    assert newest_checkpoint(copied) == folder / "last.ckpt"
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed"])
+def test_a_torn_last_gives_way_to_the_one_before_it(copied, caplog, damage):
+    path = copied / "checkpoints" / "last.ckpt"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.unlink()
+    path.write_bytes(content[:-1000] if damage == "cut" else content)
+    assert newest_checkpoint(copied) == path.with_name("previous.ckpt")
+    assert "damaged" in caplog.text
+    assert "previous.ckpt instead" in caplog.text
+
+
+def test_without_the_last_the_one_before_it_then_the_best(copied, caplog):
+    folder = copied / "checkpoints"
+    (folder / "last.ckpt").unlink()
+    assert newest_checkpoint(copied) == folder / "previous.ckpt"
+    (folder / "previous.ckpt").unlink()
+    assert newest_checkpoint(copied) == folder / "best.ckpt"
+    assert "last.ckpt is missing" in caplog.text
+
+
+def test_what_a_requeue_left_counts_if_it_is_newer(copied):
+    content = torch.load(copied / "checkpoints" / "last.ckpt", weights_only=True)
+    torch.save(content | {"global_step": content["global_step"] + 1}, copied / "hpc_ckpt_2.ckpt")
+    torch.save(content | {"global_step": content["global_step"] - 1}, copied / "hpc_ckpt_1.ckpt")
+    assert newest_checkpoint(copied) == copied / "hpc_ckpt_2.ckpt"
+
+
+def test_nothing_to_resume_from_is_a_fresh_start(tmp_path, caplog):
+    assert newest_checkpoint(tmp_path) is None
+    options = ["--trainer.default_root_dir", str(tmp_path), "--ckpt_path", "last"]
+    assert with_checkpoint("fit", options)[-2:] == ["--ckpt_path", "null"]
+    assert "starts afresh" in caplog.text
+
+
+def test_nothing_but_damage_is_refused(copied):
+    for path in (copied / "checkpoints").iterdir():
+        path.write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"last\.ckpt.*damaged|last\.ckpt.*no checkpoint"):
+        newest_checkpoint(copied)
+
+
+def test_a_requeued_job_resumes_without_being_told(copied, monkeypatch):
+    options = ["--trainer.default_root_dir", str(copied)]
+    assert with_checkpoint("fit", options) == options
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    assert with_checkpoint("fit", options)[-1] == str(copied / "checkpoints" / "last.ckpt")
+
+
+def test_a_folder_has_one_run_at_a_time(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from carcinosis_loc.run_folder import lock_folder; "
+        "lock = lock_folder(Path(sys.argv[1])); print('held', flush=True); input()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match=f"another run is writing there \\(process {holder.pid}\\)"):
+            lock_folder(tmp_path)
+        holder.kill()
+        holder.wait()
+    with lock_folder(tmp_path):  # the lock died with its holder
+        assert (tmp_path / ".lock").read_text() == str(os.getpid())
