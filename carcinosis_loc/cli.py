@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn, TextIO
 
-from carcinosis_loc.errors import InputError, Stopped
+from carcinosis_loc.errors import InputError, RunError, Stopped
 
 USAGE = """\
 usage: carcloc COMMAND [options]
@@ -81,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _dispatch(words)
     except InputError as error:
         return _fail(str(error), 2)
+    except RunError as error:
+        return _fail(str(error), 1)
     except Stopped as stopped:
         return _fail(stopped.message, 143)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The exception that means: the input is wrong, and a person can mend it; and the one that means: stop."""
+"""What goes wrong, in three kinds: the input, the run, and somebody who said stop."""
 
 
 class InputError(ValueError):
@@ -10,6 +10,10 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(_own_words(message).split()))
+
+
+class RunError(RuntimeError):
+    """A run broke off for a reason that is no fault of the input; the message says what is left and how to go on."""
 
 
 class Stopped(SystemExit):

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 import yaml
 from jsonargparse import ArgumentError
 from lightning.pytorch import Callback, Trainer
@@ -16,6 +17,7 @@ from carcinosis_loc.callbacks import (
     AtomicCheckpointIO,
     BestCheckpoint,
     ConfigFile,
+    FiniteLoss,
     LastCheckpoint,
     Pictures,
     PredictionFiles,
@@ -24,7 +26,7 @@ from carcinosis_loc.callbacks import (
 )
 from carcinosis_loc.configs import resolve_configs
 from carcinosis_loc.data import PointDataModule
-from carcinosis_loc.errors import InputError, Stopped
+from carcinosis_loc.errors import InputError, RunError, Stopped
 from carcinosis_loc.explanations import explained
 from carcinosis_loc.loggers import csv_logger, dashboard, without_paths
 from carcinosis_loc.models import read_checkpoint
@@ -35,6 +37,7 @@ from carcinosis_loc.run_folder import check_folder, lock_folder, run_folder
 
 logger = logging.getLogger(__name__)
 
+_GO_ON = "go on with the same command (fit: and --ckpt_path last)"
 COMMANDS = ("fit", "validate", "test", "predict")
 # Our samplers shard by themselves, and evaluate each frame exactly once.
 TRAINER_DEFAULTS = {
@@ -71,7 +74,16 @@ def run(words: list[str]) -> "RunCLI":
     except ArgumentError as error:
         raise InputError(explained(str(error), command, options)) from error
     except SIGTERMException as error:
-        raise Stopped("stopped by SIGTERM; go on with the same command and --ckpt_path last") from error
+        raise Stopped(f"stopped by SIGTERM; {_GO_ON}") from error
+    except torch.OutOfMemoryError as error:
+        raise RunError(f"the accelerator's memory is full: lower --data.batch_size, then {_GO_ON}") from error
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise RunError(
+            "a data-loading process was killed, most often for want of memory: lower --data.num_workers or "
+            f"--data.cache_mb, then {_GO_ON}"
+        ) from error
 
 
 class RunCLI(LightningCLI):
@@ -130,6 +142,8 @@ class RunCLI(LightningCLI):
         callbacks: list[Callback] = [*progress, ConfigFile(self._config_text(), command), ResultFiles()]
         if command == "fit" and settings.trainer.enable_checkpointing is not False:
             callbacks += [BestCheckpoint(root / "checkpoints"), LastCheckpoint(root / "checkpoints")]
+        if command == "fit":
+            callbacks.append(FiniteLoss())
         trainer_settings = self.config_init[command].trainer
         trainer_settings.callbacks = [*_as_list(trainer_settings.callbacks), *callbacks]
         trainer_settings.plugins = [*_as_list(trainer_settings.plugins), AtomicCheckpointIO()]

@@ -534,18 +534,3 @@ def test_weights_and_biases_are_offline_and_silent_and_hold_the_dashboards(spots
     for name in (b"train/loss", b"val/selection", b"lr-AdamW", b"val/pictures"):
         assert name in held, name
     assert not (tmp_path / "wandb").exists()
-
-
-@pytest.mark.slow
-def test_two_processes_score_what_one_does(tested, spots, tmp_path):
-    """Through the front door and Lightning's own launcher."""
-    figures = []
-    for devices in ("1", "2"):
-        out = ["--trainer.default_root_dir", str(tmp_path / devices), "--trainer.devices", devices]
-        words = test_words(spots, tested, *out, "--trainer.strategy", "ddp" if devices == "2" else "auto")
-        run = subprocess.run([sys.executable, "-m", "carcinosis_loc", *words], capture_output=True, text=True)
-        assert run.returncode == 0, run.stderr
-        figures.append(json.loads((tmp_path / devices / "metrics.json").read_text()))
-    assert figures[0].keys() == figures[1].keys()
-    for name, value in figures[0].items():
-        assert figures[1][name] == pytest.approx(value, rel=1e-5, abs=1e-6), name

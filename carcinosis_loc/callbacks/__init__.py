@@ -2,6 +2,7 @@
 
 from carcinosis_loc.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint
 from carcinosis_loc.callbacks.configuration import ConfigFile
+from carcinosis_loc.callbacks.finite import FiniteLoss
 from carcinosis_loc.callbacks.pictures import Pictures
 from carcinosis_loc.callbacks.predictions import PredictionFiles
 from carcinosis_loc.callbacks.progress import Progress
@@ -12,6 +13,7 @@ __all__ = [
     "AtomicCheckpointIO",
     "BestCheckpoint",
     "ConfigFile",
+    "FiniteLoss",
     "LastCheckpoint",
     "Pictures",
     "PredictionFiles",

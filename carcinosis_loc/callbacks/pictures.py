@@ -128,15 +128,15 @@ class Pictures(Callback):
         assert isinstance(module, PointModule)
         kept = [self._kept[image_id] for image_id in sorted(self._kept)]
         names = picture_names([one.frame for one in kept])
-        shown = {names[one.frame.image_id]: _panel(one, module.threshold, module.match_radius_px) for one in kept}
+        shown = {one.frame.image_id: _panel(one, module.threshold, module.match_radius_px) for one in kept}
         self._kept = {}
         folder = Path(trainer.default_root_dir) / "pictures"
-        for name, picture in shown.items():
-            write_bytes(folder / f"{stage}_{name}.png", png(picture))
+        for image_id, picture in shown.items():
+            write_bytes(folder / f"{stage}_{names[image_id]}.png", png(picture))
         dashboards = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
         for logger in dashboards:
-            for name, picture in shown.items():  # a key each: W&B dislikes pictures of different sizes in one
-                logger.log_image(f"{stage}/pictures/{name}", [picture], step=trainer.global_step)
+            for image_id, picture in shown.items():  # a key each: W&B dislikes pictures of different sizes in one
+                logger.log_image(f"{stage}/pictures/image_{image_id}", [picture], step=trainer.global_step)
         if module.results.get("n_images", 0) > 0:
             curve = module.point_f1.curve
             write_bytes(folder / f"{stage}_curve.png", png(_curve_picture(stage, curve, module)))
@@ -161,7 +161,7 @@ def _panel(kept: _Kept, threshold: float, match_radius_px: float) -> Rgb:
         marks, how = judged(peaks, frame.points, pairs, inside_any(peaks.xy, frame.ignore)), "exhaustively labelled"
     else:
         marks, how = unjudged(peaks, frame.points), "sparsely labelled: no peak is judged"
-    title = f"{frame.file_name}   {frame.size[1]} x {frame.size[0]}, {how}"
+    title = f"image {frame.image_id}   {frame.size[1]} x {frame.size[0]}, {how}"  # no name: W&B shows it too
     known = labels(frame.points, exhaustive=bool(frame.exhaustive))
     return panel(read_frame(frame), known, kept.heatmap, marks, threshold, title, frame.ignore)
 

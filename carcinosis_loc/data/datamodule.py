@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from carcinosis_loc.data.additions import Additions, with_additions
 from carcinosis_loc.data.batch import Batch
 from carcinosis_loc.data.collate import collate
-from carcinosis_loc.data.dataset import PointDataset, Sample
+from carcinosis_loc.data.dataset import PATIENCE_S, PointDataset, Sample
 from carcinosis_loc.data.loading import TrainLoader
 from carcinosis_loc.data.sampling import EvaluationBatches, TrainSampler
 from carcinosis_loc.data.splits import anonymous, read_source, read_split, warn_of_shared_groups
@@ -43,6 +43,7 @@ class PointDataModule(LightningDataModule):
         samples_per_epoch: training samples of an epoch over all processes; null means each frame once.
         anonymize: call frames ``image_<id>`` and groups by number in all that is written.
         cache_mb: memory for decoded frames, megabytes for each split and each process that loads it.
+        patience_s: how long to wait for an image that is gone since the run began, seconds.
         seed: base of shuffling and augmentation.
     """
 
@@ -63,6 +64,7 @@ class PointDataModule(LightningDataModule):
         samples_per_epoch: int | None = None,
         cache_mb: float = 1024,
         anonymize: bool = False,
+        patience_s: float = PATIENCE_S,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -81,6 +83,7 @@ class PointDataModule(LightningDataModule):
         self.samples_per_epoch = samples_per_epoch
         self.cache_mb = cache_mb
         self.anonymize = anonymize
+        self.patience_s = patience_s
         self.seed = seed
         self.frames: dict[str, list[Frame]] = {}
         self._train_loader: TrainLoader | None = None
@@ -159,7 +162,7 @@ class PointDataModule(LightningDataModule):
     def unaugmented_train_batches(self) -> Iterable[Batch]:
         """Each training frame that is not exhaustive once, as in evaluation; this process's share."""
         frames = [frame for frame in self.frames["train"] if not frame.exhaustive]
-        return self._whole_frames(PointDataset(frames, None, self.image_size, cache_mb=0)) if frames else []
+        return self._whole_frames(PointDataset(frames, None, self.image_size, 0, self.patience_s)) if frames else []
 
     def teach(self, additions: Mapping[int, Additions], match_radius_px: float) -> None:
         """From the next training batch on, use these beside the labels; by image id, in place of earlier ones."""
@@ -172,7 +175,7 @@ class PointDataModule(LightningDataModule):
         return with_additions(batch, additions, match_radius_px) if additions and training else batch
 
     def _check_numbers(self) -> None:
-        least = {"batch_size": 1, "num_workers": 0, "cache_mb": 0}
+        least = {"batch_size": 1, "num_workers": 0, "cache_mb": 0, "patience_s": 0}
         if self.samples_per_epoch is not None:
             least["samples_per_epoch"] = 1
         for name, minimum in least.items():
@@ -216,7 +219,7 @@ class PointDataModule(LightningDataModule):
             )
 
     def _dataset(self, split: str, transform: TrainTransform | None) -> PointDataset:
-        return PointDataset(self.frames[split], transform, self.image_size, self.cache_mb)
+        return PointDataset(self.frames[split], transform, self.image_size, self.cache_mb, self.patience_s)
 
     def _evaluation_loader(self, split: str) -> DataLoader[Sample]:
         return self._whole_frames(self._dataset(split, None))

@@ -1,5 +1,8 @@
 """Frames to samples: decoded, brought to the network's size, augmented where asked."""
 
+import errno
+import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +20,11 @@ from carcinosis_loc.errors import InputError
 from carcinosis_loc.points import Float32, Frame, Letterbox, Size
 
 Rgb = npt.NDArray[np.uint8]
+
+_log = logging.getLogger(__name__)
+
+PATIENCE_S = 300.0  # longer than a network share takes to come back, shorter than other processes wait
+_SHARE_IS_AWAY = {errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.EHOSTDOWN, errno.ETIMEDOUT}
 
 DUMMY = -1  # the index of the sample that only keeps a process busy
 
@@ -55,6 +63,7 @@ class PointDataset(Dataset[Sample]):
         transform: augments every sample; None for evaluation.
         image_size: ``(height, width)`` that frames are letterboxed to; None keeps the native size.
         cache_mb: memory for decoded frames, megabytes a process.
+        patience_s: how long to wait for an image that is gone, seconds.
 
     Raises:
         InputError: on access, if an image cannot be decoded or has changed its size.
@@ -66,7 +75,9 @@ class PointDataset(Dataset[Sample]):
         transform: TrainTransform | None = None,
         image_size: Size | None = None,
         cache_mb: float = 1024,
+        patience_s: float = PATIENCE_S,
     ) -> None:
+        self.patience_s = patience_s
         self.frames = list(frames)
         self.transform = transform
         self.image_size = image_size
@@ -99,7 +110,7 @@ class PointDataset(Dataset[Sample]):
         kept = self._cache.get(index)
         if kept is not None:
             return kept
-        image = letterbox_image(read_frame(self.frames[index]), letterbox)
+        image = letterbox_image(read_frame(self.frames[index], self.patience_s), letterbox)
         if image.nbytes <= self._free_bytes:
             self._cache[index] = image
             self._free_bytes -= image.nbytes
@@ -112,15 +123,52 @@ class PointDataset(Dataset[Sample]):
         return Sample(image, valid, frame.points.xy, frame, Letterbox.fit(size, None), dummy=True)
 
 
-def read_frame(frame: Frame) -> Rgb:
-    """Pixels ``(height, width, 3)`` of a frame, uint8, RGB; they must have the size that the frame says."""
-    image = read_image(frame.path)
+def read_frame(frame: Frame, patience_s: float = PATIENCE_S) -> Rgb:
+    """Pixels ``(height, width, 3)`` of a frame, uint8, RGB; they must have the size that the frame says.
+
+    All images were there when the run began. One that is gone is waited for: network shares come back.
+
+    Args:
+        frame: which.
+        patience_s: how long to wait for a file that is gone, seconds.
+
+    Raises:
+        InputError: it stays away, cannot be decoded, or has another size.
+    """
+    image = _patiently_read(frame.path, patience_s)
     if image.shape[:2] != frame.size:
         raise InputError(
             f"{frame.path}: image id {frame.image_id} has {image.shape[1]} x {image.shape[0]} pixels and not "
             f"{frame.size[1]} x {frame.size[0]}, as it had before; was the file changed?"
         )
     return image
+
+
+def _patiently_read(path: Path, patience_s: float) -> Rgb:
+    began, pause_s = time.monotonic(), 0.2
+    while True:
+        try:
+            return read_image(path)
+        except InputError as error:
+            waited_s = time.monotonic() - began
+            if not _is_gone(path, error):
+                raise
+            if waited_s >= patience_s:
+                raise InputError(f"{path}: was there when the run began, and is gone for {waited_s:.0f} s") from error
+        if pause_s == 0.2:
+            _log.warning("%s: is gone; waiting up to %.0f s for it to come back", path, patience_s)
+        time.sleep(min(pause_s, patience_s))
+        pause_s = min(2 * pause_s, 5.0)
+
+
+def _is_gone(path: Path, error: InputError) -> bool:
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.errno in _SHARE_IS_AWAY:
+        return True
+    try:
+        return not path.exists()
+    except OSError:
+        return True
 
 
 def letterbox_image(image: Rgb, letterbox: Letterbox) -> Rgb:

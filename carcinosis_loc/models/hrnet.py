@@ -57,6 +57,7 @@ class HRNet(nn.Module):
         for number, repeats in enumerate(modules, start=2):
             extra[f"stage{number}"] = _stage("BASIC", repeats, number, blocks, width)
         self.body = _mmpose_hrnet()(extra=extra, norm_eval=frozen_batch_norm, with_cp=checkpointing)
+        self.body.train()  # a trainer may never call it, and it is what mmpose freezes the norms in
         self.out_channels = width
 
     def forward(self, image: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ def test_exhaustive_frames_are_judged_as_the_metrics_judge_them(spots, tmp_path,
         assert min(cv2.imread(str(tmp_path / "pictures" / name)).shape[:2]) > 480
     found = 0
     for frame, (_, known, heatmap, marks, threshold, title, _) in zip(data.frames["test"], drawn, strict=True):
-        assert frame.file_name in title
+        assert f"image {frame.image_id} " in title
         assert threshold == 0.3
         assert counts(known) == {"true": len(frame.points)}
         (peaks,) = module.decoder(module.net(as_tensor(frame)), module.net.stride)
@@ -184,9 +184,9 @@ def test_a_dashboard_gets_the_same_pictures_and_the_curve(spots, tmp_path):
     dashboard = Dashboard()
     trainer = quiet_trainer(tmp_path, Pictures(n_frames=2), logger=dashboard)
     trainer.test(bright_module(threshold=0.3), spot_data(spots), verbose=False)
-    assert list(dashboard.images) == ["test/pictures/test_0", "test/pictures/test_5"]
-    for key, (image,) in dashboard.images.items():
-        file = tmp_path / "pictures" / f"test_{key.rsplit('/', 1)[1]}.png"
+    assert list(dashboard.images) == ["test/pictures/image_1", "test/pictures/image_6"]
+    for name, (image,) in zip(("test_0", "test_5"), dashboard.images.values(), strict=True):
+        file = tmp_path / "pictures" / f"test_{name}.png"
         assert (cv2.imread(str(file))[..., ::-1] == image).all()
     table = dashboard.metrics["test/curve"].table
     assert table.columns == ["recall", "precision", "threshold", "f1"]
