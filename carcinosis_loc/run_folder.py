@@ -40,15 +40,19 @@ def check_folder(root: Path, fresh: bool) -> None:
         raise InputError(f"{root}: cannot be written ({error.strerror}); name another folder") from error
 
 
-def lock_folder(root: Path) -> IO[str]:
-    """Keep other trainings out of ``root`` for as long as the file that is returned stays open.
+def lock_folder(root: Path, name: str = ".lock") -> IO[str]:
+    """Keep other processes out of ``root`` for as long as the file that is returned stays open.
 
     A record lock: it ends with the process however that ends, and data-loading workers that outlive it do not hold it.
 
+    Args:
+        root: the folder.
+        name: of the file that is locked: trainings and studies do not keep each other out.
+
     Raises:
-        InputError: another training holds it.
+        InputError: another process holds it.
     """
-    file = (root / ".lock").open("a+", encoding="utf-8")
+    file = (root / name).open("a+", encoding="utf-8")
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

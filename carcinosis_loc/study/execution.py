@@ -10,7 +10,10 @@ from typing import Any
 
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import make_folder, write_json
+from carcinosis_loc.run_folder import lock_folder
 from carcinosis_loc.study.plan import FORMAT, Plan, Run
+
+_LOCK = ".study.lock"
 
 Command = Callable[[list[str], Path], int]
 
@@ -27,7 +30,8 @@ def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Comma
     """Run what is not done yet; give the names of the runs that failed.
 
     Every run has a folder ``runs/NAME`` with ``run.json`` (what it is), ``run.log`` and all that ``carcloc`` writes. It
-    is done when ``done.json`` is there. A run that was broken off goes on from its last checkpoint.
+    is done when ``done.json`` is there. A run that was broken off goes on from its last checkpoint. Several processes
+    may work on one study: each takes the runs that no other is at.
 
     Args:
         plan: what to run.
@@ -52,8 +56,14 @@ def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Comma
         if (folder / "done.json").exists():
             print(f"{number}/{len(runs)} {run.name}: done before")
             continue
+        try:
+            lock = lock_folder(make_folder(folder), _LOCK)
+        except InputError:
+            print(f"{number}/{len(runs)} {run.name}: another process is at it", flush=True)
+            continue
         began = time.monotonic()
-        code = _do(run, folder, command)
+        with lock:
+            code = _do(run, folder, command)
         took = time.monotonic() - began
         if code:
             failed.append(run.name)
@@ -67,6 +77,12 @@ def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Comma
 def _prepare(plan: Plan, out_dir: Path, command: Command) -> None:
     """Make the data that is not made yet. Both commands write what they make whole, or not at all."""
     known = out_dir / "prepared.json"
+    if plan.prepare:
+        with lock_folder(make_folder(out_dir), _LOCK):
+            _make_data(plan, out_dir, known, command)
+
+
+def _make_data(plan: Plan, out_dir: Path, known: Path, command: Command) -> None:
     try:
         done = json.loads(known.read_bytes()) if known.exists() else []
     except (OSError, ValueError) as error:
@@ -75,7 +91,6 @@ def _prepare(plan: Plan, out_dir: Path, command: Command) -> None:
     if done != wanted[: len(done)]:
         raise InputError(f"{known}: the data was made in another way; choose another folder")
     for number, words in enumerate(wanted[len(done) :], start=len(done) + 1):
-        make_folder(out_dir)
         if command(words, out_dir / "prepare.log"):
             raise InputError(f"carcloc {' '.join(words)} failed; see {out_dir / 'prepare.log'}")
         write_json(known, wanted[:number], indent=2)
@@ -101,7 +116,6 @@ def _check(run: Run, folder: Path) -> None:
 
 
 def _do(run: Run, folder: Path, command: Command) -> int:
-    make_folder(folder)
     write_json(folder / "run.json", _identity(run), indent=2)
     place = ["--trainer.default_root_dir", str(folder)]
     log, checkpoints = folder / "run.log", folder / "checkpoints"

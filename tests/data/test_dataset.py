@@ -68,12 +68,13 @@ def test_training_samples_depend_on_their_seed_alone(frame):
 def test_decoded_frames_are_kept_up_to_the_limit(frame, tmp_path):
     second = Frame(4, "other.png", tmp_path / "other.png", (90, 120))
     Image.fromarray(plain((90, 120))).save(second.path)
-    dataset = PointDataset([frame, second], cache_mb=90 * 120 * 3 * 1.5 / 1e6)  # room for one of two
+    room_for_one = 90 * 120 * 3 * 1.5 / 1e6
+    dataset = PointDataset([frame, second], cache_mb=room_for_one, patience_s=0)
     before = [dataset[0].image.copy(), dataset[1].image.copy()]
     frame.path.unlink()
     second.path.unlink()
     np.testing.assert_array_equal(dataset[0].image, before[0])
-    with pytest.raises(InputError, match=r"other\.png: there is no such image"):
+    with pytest.raises(InputError, match=r"other\.png: was there when the run began, and is gone"):
         dataset[1]
 
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ranks import CARCLOC, ENVIRONMENT, largest_difference, on_processes, run, run_on_nodes, weights
+from ranks import CARCLOC, ENVIRONMENT, descendants, largest_difference, on_processes, run, run_on_nodes, weights
 from tiny_run import fit_words
 
 ONE_BY_ONE = ["--data.batch_size", "1", "--data.num_workers", "0", "--trainer.accelerator", "cpu"]
@@ -95,12 +95,6 @@ def test_three_processes_and_two_nodes(spots, tiny, tmp_path):
     for name in ("two", "three", "nodes"):
         assert largest_difference(one, weights(tmp_path / name)) < 1e-5, name
     assert largest_difference(weights(tmp_path / "two"), weights(tmp_path / "nodes")) == 0
-
-
-def descendants(pid):
-    """Process ids of all children, theirs too."""
-    children = [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return children + [one for child in children for one in descendants(child)]
 
 
 def exists(pid):

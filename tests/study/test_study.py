@@ -1,6 +1,8 @@
 """Studies: what they run, that nothing is run twice or passed off as something else, and what they report."""
 
 import json
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -338,3 +340,24 @@ def test_its_own_options_behind_its_name_are_not_handed_to_fit(study, tmp_path, 
     assert main(["study", str(study), str(tmp_path / "out"), *more]) == 2
     assert "must stand before the study's name" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_two_processes_do_not_do_the_same_run(study, tmp_path, capsys):
+    plan = read_plan(study, [])
+    busy = tmp_path / "out" / "runs" / plan.runs[0].name
+    busy.mkdir(parents=True)
+    code = (
+        "import sys; from pathlib import Path; from carcinosis_loc.run_folder import lock_folder; "
+        "lock = lock_folder(Path(sys.argv[1]), '.study.lock'); print('held', flush=True); input()"
+    )
+    command = Fake()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(busy)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout.readline() == "held\n"
+    assert run_study(plan, tmp_path / "out", command=command) == []
+    assert f"{plan.runs[0].name}: another process is at it" in capsys.readouterr().out
+    assert len(command.told) == 2 * (len(plan.runs) - 1)
+    holder.communicate("\n")
+    assert run_study(plan, tmp_path / "out", command=command) == []
+    assert len(command.told) == 2 * len(plan.runs)
