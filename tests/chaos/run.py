@@ -1,6 +1,7 @@
 """`make chaos`: a training is struck at random moments and resumed; the last line says how often it survived."""
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -11,8 +12,11 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from kills import Training, blows
+from launching import Job
 from spots import draw_spots
 from tiny_run import TINY
+
+_ANEW = 5  # each fifth training is resumed in a new interpreter, the others in forks of one
 
 
 def main() -> int:
@@ -25,18 +29,27 @@ def main() -> int:
         draw_spots(folder / "spots")
         (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
         training = Training(folder / "spots", str(folder / "tiny.yaml"), folder)
+        Job(["--version"]).wait()  # the first job waits for imports
         began = time.monotonic()
         if training.run(folder / "wanted"):
             print("the undisturbed training failed")
             return 1
         seconds = time.monotonic() - began
-        survived = 0
-        for trial in range(trials):
-            fate = blows(trial, seconds)
-            differs = training.survives(folder / f"{trial}", fate, folder / "wanted")
-            survived += not differs
-            struck = ", ".join(map(str, fate))
-            print(f"{trial + 1}/{trials}: {struck}: {differs[:3] or 'the same, bit for bit'}", flush=True)
+        return _strike(training, trials, seconds, folder)
+
+
+def _strike(training: Training, trials: int, seconds: float, folder: Path) -> int:
+    survived = struck = 0
+    for trial in range(trials):
+        fate = blows(trial, seconds)
+        differs = training.survives(folder / f"{trial}", fate, folder / "wanted", anew=trial % _ANEW == 0)
+        survived += not differs
+        struck += len(fate)
+        named = ", ".join(map(str, fate))
+        print(f"{trial + 1}/{trials}: {named}: {differs[:3] or 'the same, bit for bit'}", flush=True)
+        if not differs:
+            shutil.rmtree(folder / f"{trial}")
+    print(f"{struck} blows, {training.torn_writes} of them while a checkpoint was half written")
     print(f"survived {survived} of {trials}")
     return int(survived != trials)
 
