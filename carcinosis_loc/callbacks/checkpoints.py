@@ -52,6 +52,7 @@ class _Movable(ModelCheckpoint):
         super().load_state_dict(
             _map_paths(state_dict, lambda path: str(folder / Path(path).name)) | {"dirpath": self.dirpath}
         )
+        self.current_score = state_dict.get("current_score")  # Lightning saves it and forgets to load it
 
 
 class BestCheckpoint(_Movable):
@@ -89,12 +90,16 @@ class LastCheckpoint(_Movable):
         super().__init__(folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
         self._signals = PutOffSignals()
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Clear what a killed run left half written; put signals off from now on."""
-        super().on_train_start(trainer, pl_module)
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Clear what a killed run left half written."""
+        super().setup(trainer, pl_module, stage)
         if trainer.is_global_zero:
             for torn in Path(str(self.dirpath)).glob(".*.part.ckpt"):
                 torn.unlink(missing_ok=True)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put signals off from now on."""
+        super().on_train_start(trainer, pl_module)
         self._signals.watch(trainer)
 
     def on_train_batch_end(

@@ -84,17 +84,19 @@ class Training:
         more += ["--data.val_json", str(spots / "test.json")]
         self.words = lambda root: fit_words(spots, tiny, root, *more)
         self.torn_writes = 0  # how often a blow fell while a checkpoint was half written
+        self.said = ""  # what the last one said on stderr
 
     def run(self, root: Path, blow: Blow | None = None, resume: bool = False) -> int:
         """Run it, or go on with it, and strike; the exit code."""
         run = Job([*self.words(root), *(["--ckpt_path", "last"] if resume else [])])
         try:
-            return run.wait(blow.after if blow else None)
+            run.wait(blow.after if blow else None)
         except subprocess.TimeoutExpired:
             assert blow is not None
             blow.strike(run, root)
             self.torn_writes += half_written(root)
-            return run.wait()
+        _, self.said = run.communicate()
+        return run.wait()
 
     def run_anew(self, root: Path) -> int:
         """Go on with it to its end in a new interpreter, which has another order of hashes."""
@@ -107,10 +109,10 @@ class Training:
         for number, blow in enumerate(blows):
             code = self.run(root, blow, resume=number > 0)
             if code not in (0, 143, -signal.SIGTERM, -signal.SIGKILL):
-                return [f"exit code {code} after {blow}"]
+                return [f"exit code {code} after {blow}: {self.said}"]
         code = self.run_anew(root) if anew else self.run(root, resume=True)
         if code:
-            return [f"exit code {code}"]
+            return [f"exit code {code}: {self.said}"]
         differs = [f"{name}: {place}" for name in ("best", "last") for place in compared(wanted, root, name)]
         return differs + [f"{path} is left over" for path in root.rglob(".*.part*")]
 
