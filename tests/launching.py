@@ -54,7 +54,11 @@ class Job:
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """Wait until it ends; what it said on stdout and on stderr."""
         self.wait(timeout)
-        return self._out.read_text(), self._err.read_text()
+        return self.said(), self._err.read_text()
+
+    def said(self) -> str:
+        """What it has said on stdout so far."""
+        return self._out.read_text()
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, and not its children."""
@@ -90,6 +94,7 @@ def _run(words: list[str], env: dict[str, str], before: Callable[[], object] | N
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream.fileno())
     os.environ.clear()
     os.environ.update(env)
+    multiprocessing.set_start_method("fork", force=True)  # ours is handed on, and data-loading workers are forks
     sys.argv = ["carcloc", *words]
     if before is not None:
         before()

@@ -22,7 +22,8 @@ _ANEW = 5  # each fifth training is resumed in a new interpreter, the others in 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=100)
-    trials = parser.parse_args().trials
+    parser.add_argument("--first", type=int, default=0, help="seed of the first; so that several can share the work")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "spots").mkdir()
@@ -35,23 +36,23 @@ def main() -> int:
             print("the undisturbed training failed")
             return 1
         seconds = time.monotonic() - began
-        return _strike(training, trials, seconds, folder)
+        return _strike(training, range(options.first, options.first + options.trials), seconds, folder)
 
 
-def _strike(training: Training, trials: int, seconds: float, folder: Path) -> int:
+def _strike(training: Training, trials: range, seconds: float, folder: Path) -> int:
     survived = struck = 0
-    for trial in range(trials):
+    for number, trial in enumerate(trials, 1):
         fate = blows(trial, seconds)
         differs = training.survives(folder / f"{trial}", fate, folder / "wanted", anew=trial % _ANEW == 0)
         survived += not differs
         struck += len(fate)
         named = ", ".join(map(str, fate))
-        print(f"{trial + 1}/{trials}: {named}: {differs[:3] or 'the same, bit for bit'}", flush=True)
+        print(f"{number}/{len(trials)}: {named}: {differs[:3] or 'the same, bit for bit'}", flush=True)
         if not differs:
             shutil.rmtree(folder / f"{trial}")
     print(f"{struck} blows, {training.torn_writes} of them while a checkpoint was half written")
-    print(f"survived {survived} of {trials}")
-    return int(survived != trials)
+    print(f"survived {survived} of {len(trials)}")
+    return int(survived != len(trials))
 
 
 if __name__ == "__main__":
