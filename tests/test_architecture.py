@@ -15,7 +15,7 @@ PACKAGE = Path(carcinosis_loc.__file__).parent
 # From the top down; rooms of one line do not know each other.
 FLOORS = [
     ["cli"],
-    ["calibration_command", "audit", "study"],
+    ["calibration_command", "track_scores_command", "audit", "study"],
     ["runner", "localizer"],
     ["callbacks", "explanations", "resuming"],
     ["recipe", "summary", "diagnosis"],

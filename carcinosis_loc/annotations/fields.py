@@ -83,17 +83,33 @@ def read_document(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file cannot be read, is no JSON, or is something other than an object.
     """
+    document = _read_json(path)
+    if not isinstance(document, dict):
+        raise InputError(f"{path}: the top level must be a JSON object, not {shown(document)}")
+    return document
+
+
+def read_list(path: Path) -> list[Entry]:
+    """Parse the JSON file at ``path``, whose top level must be a list of objects, such as COCO results.
+
+    Raises:
+        InputError: the file cannot be read, is no JSON, or is something else.
+    """
+    document = _read_json(path)
+    if not isinstance(document, list):
+        raise InputError(f"{path}: the top level must be a JSON list, not {shown(document)}")
+    return entries({path.stem: document}, path.stem, path)
+
+
+def _read_json(path: Path) -> Any:
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: this label file cannot be read (no ordinary file)")
     try:
-        document = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path}: this label file cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: this file is no valid JSON ({error})") from error
-    if not isinstance(document, dict):
-        raise InputError(f"{path}: the top level must be a JSON object, not {shown(document)}")
-    return document
 
 
 def entries(document: dict[str, Any], key: str, source: Path) -> list[Entry]:

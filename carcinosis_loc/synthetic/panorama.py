@@ -18,6 +18,7 @@ from carcinosis_loc.synthetic.tissue import add_blood, paint_tissue
 SHORTER_SIDE = 1.45
 """Of the strip, in shorter sides of the frame: room to turn and to move across."""
 _LENGTH = 5  # of the strip, in its shorter sides
+_FRAMES_OF_NODULES = 8  # of a single frame's, on ten times its area
 _BREATH = 0.02  # how far breathing moves the tissue, in shorter sides of the strip
 
 
@@ -47,13 +48,13 @@ class Panorama:
 
 
 def make_panorama(rng: np.random.Generator, look: Look, frame_size: Size) -> Panorama:
-    """Paint a strip for frames of ``frame_size``; nodules are as dense as in single frames."""
+    """Paint a strip for frames of ``frame_size``."""
     short = round(SHORTER_SIDE * min(frame_size))
     size = (short, _LENGTH * short)
     scene = paint_tissue(rng, look, size, spot=False)
     if rng.random() < look.blood:
         add_blood(rng, scene)
-    sites = draw_sites(rng, look, scene, _LENGTH)
+    sites = draw_sites(rng, look, scene, _FRAMES_OF_NODULES)
     nodules = paint_nodules(rng, look, scene, sites)
     glare = np.zeros(size, np.float32)
     for _ in range(_LENGTH):
