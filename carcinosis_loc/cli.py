@@ -30,6 +30,8 @@ on data
   synth       make synthetic laparoscopy carcloc synth OUT_DIR
   thin        make dense labels sparse   carcloc thin IN.json OUT.json --per-frame 5
   masks2points  make points out of masks carcloc masks2points IMAGE_DIR OUT_DIR --mask-dir MASK_DIR
+on videos
+  score-tracks  are identities right?    carcloc score-tracks PREDICTIONS TRUTH.json
 on many runs
   study       run a grid, with resume    carcloc study losses.yaml OUT_DIR --data.image_dir D --data.train_json T ...
 
@@ -41,6 +43,7 @@ _PLAIN = {
     "synth": ("synthetic.command", "Make synthetic laparoscopy with dense truth and sparse labels."),
     "thin": ("annotations.thin_command", "Make sparse labels out of dense ones."),
     "masks2points": ("masks.command", "Make frames with dense points out of pictures with masks."),
+    "score-tracks": ("track_scores_command", "Compare the identities of a video's points with the truth."),
     "study": ("study.command", "Run every combination of a study's factors, and report."),
     "audit": ("audit.command", "Pick the few frames whose exhaustive marking would settle the threshold."),
 }

@@ -26,9 +26,12 @@ class Sites:
     radius_px: Float32
 
 
-def draw_sites(rng: np.random.Generator, look: Look, scene: Scene) -> Sites:
-    """Draw the sites of one frame; none is on a blocked pixel, and no two are closer than the spacing."""
-    count = _draw_count(rng, look)
+def draw_sites(rng: np.random.Generator, look: Look, scene: Scene, n_frames: int = 1) -> Sites:
+    """Draw the sites of a scene; none is on a blocked pixel, and no two are closer than the spacing.
+
+    ``n_frames`` is how many frames' worth of nodules the scene has room for.
+    """
+    count = sum(_draw_count(rng, look) for _ in range(n_frames))
     radii = np.sort(_draw_radii(rng, look, count))[::-1] * unit(scene.size)  # large ones first: they need room
     propose = _Proposal(rng, scene.size, count)
     xy = np.zeros((count, 2))

@@ -23,9 +23,12 @@ from carcinosis_loc.synthetic.scene import Scene, gain, linear, occlude
 from carcinosis_loc.synthetic.vessels import add_vessels
 
 
-def paint_tissue(rng: np.random.Generator, look: Look, size: Size) -> Scene:
-    """A lesion-free scene of ``size`` in the looks of one patient."""
-    scene = _peritoneum(rng, look, size)
+def paint_tissue(rng: np.random.Generator, look: Look, size: Size, *, spot: bool = True) -> Scene:
+    """A lesion-free scene of ``size`` in the looks of one patient.
+
+    Without ``spot`` the light does not fall off around the middle: see ``spotlight``.
+    """
+    scene = _peritoneum(rng, look, size, spotlight(look, size) if spot else np.ones(size, np.float32))
     lamp = scene.light.copy()
     if rng.random() < look.organ:
         add_organ(rng, scene, lamp)
@@ -41,7 +44,7 @@ def paint_tissue(rng: np.random.Generator, look: Look, size: Size) -> Scene:
     return scene
 
 
-def _peritoneum(rng: np.random.Generator, look: Look, size: Size) -> Scene:
+def _peritoneum(rng: np.random.Generator, look: Look, size: Size, falloff: Float32) -> Scene:
     u = unit(size)
     tint = fractal_noise(rng, size, 40 * u, octaves=4)
     red = smooth_noise(rng, size, 55 * u)
@@ -53,7 +56,7 @@ def _peritoneum(rng: np.random.Generator, look: Look, size: Size) -> Scene:
     scene = Scene(
         albedo,
         _folds(rng, look, size),
-        _lamp(rng, look, size),
+        _lamp(rng, look, falloff),
         np.zeros(size, np.float32),
         np.zeros(size, bool),
     )
@@ -75,17 +78,28 @@ def _folds(rng: np.random.Generator, look: Look, size: Size) -> Float32:
     return height
 
 
-def _lamp(rng: np.random.Generator, look: Look, size: Size) -> Float32:
-    """The light falls off with distance from the axis and with depth."""
-    short = min(size)
-    x, y = (offset / np.float32(short) for offset in offsets(size, middle(size)))
-    x, y = x - np.float32(look.light_offset[0]), y - np.float32(look.light_offset[1])
+def spotlight(look: Look, size: Size) -> Float32:
+    """How the light falls off with distance from the axis of the lamp, ``(H, W)``; 1 at the axis."""
+    x, y = _from_lamp(look, size)
     z2 = np.float32(look.light_distance**2)
-    falloff = z2 / (z2 + x * x + y * y)
-    depth = smooth_noise(rng, size, 0.55 * short)
+    return float32((z2 / (z2 + x * x + y * y)) ** 1.6)
+
+
+def _lamp(rng: np.random.Generator, look: Look, falloff: Float32) -> Float32:
+    """The light falls off with distance from the axis and with depth."""
+    size = (falloff.shape[0], falloff.shape[1])
+    x, y = _from_lamp(look, size)
+    depth = smooth_noise(rng, size, 0.55 * min(size))
     tilt = rng.normal(0, 0.35, 2)
     depth += np.float32(tilt[0]) * x + np.float32(tilt[1]) * y
-    return float32(np.float32(look.exposure) * falloff**1.6 * cv2.exp(np.float32(0.22) * depth))
+    return float32(np.float32(look.exposure) * falloff * cv2.exp(np.float32(0.22) * depth))
+
+
+def _from_lamp(look: Look, size: Size) -> tuple[Float32, Float32]:
+    """Offsets from the axis of the lamp in shorter sides: a row and a column."""
+    short = min(size)
+    x, y = (offset / np.float32(short) for offset in offsets(size, middle(size)))
+    return x - np.float32(look.light_offset[0]), y - np.float32(look.light_offset[1])
 
 
 def add_blood(rng: np.random.Generator, scene: Scene) -> None:
