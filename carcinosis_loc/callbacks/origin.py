@@ -31,11 +31,12 @@ def provenance(trainer: Trainer, module: PointModule, anonymize: bool) -> dict[s
 def identity(trainer: Trainer, module: PointModule, stream: FrameStream, outputs: dict[str, Any]) -> dict[str, Any]:
     """All that the files of a run on video depend on: one that was told the same may go on with it."""
     origin = provenance(trainer, module, anonymize=True)
+    decoder = {name: value for name, value in vars(module.decoder).items() if isinstance(value, int | float)}
     return {
         "source": [_known(item) for item in stream.items],
         "model": origin["checkpoint_sha256"],
         "threshold": origin["threshold"],
-        "decoder": {name: value for name, value in vars(module.decoder).items() if isinstance(value, int | float)},
+        "decoder": decoder | {"threshold": None},
         "sampling": [stream.rate.every_nth, stream.rate.per_second],
         "image_size": stream.image_size,
         "batch_size": stream.batch_size,

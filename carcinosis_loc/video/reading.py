@@ -16,7 +16,7 @@ from carcinosis_loc.video.rate import FrameRate
 Rgb = npt.NDArray[np.uint8]
 
 _FALLBACK_FPS = 25.0
-_LATE_S, _LATE_SHARED_S = 1.0, 5.0  # a video may end so much before its header's duration
+_LATE_S, _LATE_SHARED_S = 0.5, 5.0  # a video may end so much before its header's duration
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ class VideoReader:
         self.outcome: Outcome | None = None
         self._trouble: str | None = None  # the first
         self._lost = self._index = 0
-        self._time_s = self._step_s = 0.0
+        self._time_s = self._step_s = self._end_s = 0.0
 
     def __iter__(self) -> Iterator[VideoFrame]:
         self.rate.begin()
@@ -101,6 +101,7 @@ class VideoReader:
             clock = _Clock(stream, self._step_s)
             for frame in self._decoded(container, stream):
                 index, self._time_s = self._index, clock(frame)
+                self._end_s = self._time_s + _length_s(frame, self._step_s)
                 self._index += 1
                 if frame.is_corrupt:
                     self._note("a damaged frame")
@@ -134,23 +135,19 @@ class VideoReader:
 
     def _note(self, what: str) -> None:
         if self._trouble is None:
-            self._trouble = f"at frame {self._index}, {self._now():.2f} s: {what}"
-
-    def _now(self) -> float:
-        """The end of what was read."""
-        return self._time_s + self._step_s if self._index else 0.0
+            self._trouble = f"at frame {self._index}, {self._end_s:.2f} s: {what}"
 
     def _result(self, fps: float | None) -> Outcome:
         trouble, told = self._trouble, self.video.duration_s
-        missing_s = 0.0 if told is None else told - self._now()
+        missing_s = 0.0 if told is None else told - self._end_s
         short = missing_s > (_LATE_S if self.video.exact else _LATE_SHARED_S)
         if short:
-            end = f"ends at {self._now():.2f} s of the {told:.2f} s that its header says"
+            end = f"ends at {self._end_s:.2f} s of the {told:.2f} s that its header says"
             trouble = f"{trouble}; {end}" if trouble else f"at frame {self._index}: {end}"
         if self._lost:
             trouble = f"{trouble}; {self._lost} frames are lost"
         sampling = (self.rate.every_nth if self.rate.per_second is None else None), self.rate.per_second
-        read = round(self._now(), 3), self._index
+        read = round(self._end_s, 3), self._index
         return Outcome(self.video.file_name, fps, *read, *sampling, trouble is None, trouble)
 
 
@@ -173,6 +170,11 @@ class _Clock:
             time_s = self._last_s + self._step_s
         self._last_s = time_s
         return time_s
+
+
+def _length_s(frame: av.VideoFrame, usual_s: float) -> float:
+    """How long a frame is shown."""
+    return float(frame.duration * frame.time_base) if frame.duration and frame.time_base else usual_s
 
 
 def _upright(frame: av.VideoFrame, stream: VideoStream) -> Rgb:

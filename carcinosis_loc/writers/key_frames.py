@@ -15,8 +15,9 @@ _FOLDER = "key_frames"
 
 
 class Kept(NamedTuple):
-    """A frame that may become a key frame."""
+    """A frame that may become a key frame; ``place`` is its number in the sequence."""
 
+    place: int
     image_id: int
     name: str
     n_points: int
@@ -41,7 +42,7 @@ class Spread:
         self.kept: dict[int, Kept] = dict(kept or {})
 
     def offer(self, candidate: Kept) -> bool:
-        """Take the next frame of the sequence; whether it is kept, for now."""
+        """Take the next frame of the sequence, whose place is ``count``; whether it is kept, for now."""
         stretch = self.count // self.length
         self.count += 1
         if stretch in self.kept and self.kept[stretch].worth >= candidate.worth:
@@ -56,7 +57,13 @@ class Spread:
         final = Spread(self.length, self.count, self.kept)
         while len(final.kept) > MOST:
             final._double()
-        chosen = [final.kept[stretch] for stretch in sorted(final.kept)]
+        chosen: list[Kept] = []
+        for one in sorted(final.kept.values()):
+            # the best of two stretches may lie side by side where these meet: then they look alike
+            if chosen and one.place - chosen[-1].place < final.length / 2:
+                chosen[-1] = max(chosen[-1], one, key=lambda kept: kept.worth)
+            else:
+                chosen.append(one)
         return [one for one in chosen if one.n_points] or chosen
 
     def _double(self) -> None:
@@ -92,8 +99,8 @@ class KeyFrames(PredictionWriter):
         assert self.about is not None
         name = self._name(found.frame, found.index)
         score = float(found.peaks.scores.sum(dtype=np.float64))
-        candidate = Kept(found.frame.image_id, name, len(found.peaks), round(score, 6))
         spread = self._spreads.setdefault(found.frame.file_name if found.in_video else "", Spread())
+        candidate = Kept(spread.count, found.frame.image_id, name, len(found.peaks), round(score, 6))
         if spread.offer(candidate):
             bgr = np.ascontiguousarray(found.image()[..., ::-1])
             _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 92])

@@ -1,5 +1,6 @@
 import io
 import re
+from itertools import pairwise
 
 import av
 import numpy as np
@@ -111,7 +112,7 @@ def test_a_frame_that_changes_size_is_read_in_its_own(tmp_path):
     both.write_bytes((tmp_path / "a.h264").read_bytes() + (tmp_path / "b.h264").read_bytes())
     frames, _ = read(both)
     assert [frame.image.shape[:2] for frame in frames] == [(64, 96)] * 6 + [(96, 64)] * 6
-    assert all(a.time_s < b.time_s for a, b in zip(frames, frames[1:], strict=False))
+    assert all(a.time_s < b.time_s for a, b in pairwise(frames))
 
 
 @pytest.mark.parametrize(
