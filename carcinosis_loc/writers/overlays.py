@@ -99,10 +99,12 @@ class OverlayVideos(PredictionWriter):
             self._size = (max(2, shown[0] - shown[0] % 2), max(2, shown[1] - shown[1] % 2))
         view = View.fit(found.frame.size, self._size)
         flush = View(view.source, view.resized, view.resized)
-        picture = np.zeros((*self._size, 3), np.uint8)
+        line = caption(_words(found), self._size[1])
+        picture = np.zeros((self._size[0] + len(line), self._size[1], 3), np.uint8)
         (left, top), (height, width) = view.offset, view.resized
         picture[top : top + height, left : left + width] = overlay(found.image(), unjudged(found.peaks), view=flush)
-        return np.concatenate([picture, caption(_words(found), self._size[1])])
+        picture[self._size[0] :] = line
+        return picture
 
 
 def _words(found: Found) -> str:
