@@ -170,6 +170,7 @@ def be_quiet_and_orderly() -> None:
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     for name, value in {"WANDB_SILENT": "true", "WANDB_CONSOLE": "off", "WANDB_ERROR_REPORTING": "false"}.items():
         os.environ.setdefault(name, value)
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # Lightning still calls the old names
     root = logging.getLogger()
     if not any(isinstance(handler, _Stdout) for handler in root.handlers):
         handler = _Stdout()

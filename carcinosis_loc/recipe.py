@@ -77,7 +77,7 @@ def build(path: Path, settings: Mapping[str, Any], part: str, kind: type[Part]) 
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--part", type=kind)
     try:
-        built = parser.instantiate_classes(parser.parse_object({"part": settings["model"][part]})).part
+        built = parser.instantiate(parser.parse_object({"part": settings["model"][part]})).part
     except InputError:
         raise
     except Exception as error:  # whatever a damaged recipe leads a constructor to

@@ -28,7 +28,8 @@ def run_folder(command: str, options: list[str], ckpt_path: str | None) -> Path:
 def check_folder(root: Path, fresh: bool) -> None:
     """Refuse a folder that cannot be written, or that holds a run which a new one would overwrite."""
     held = root / "checkpoints"
-    if fresh and held.is_dir() and any(held.glob("*.ckpt")):
+    # Hidden files are what a kill left of a first checkpoint: no run to resume.
+    if fresh and held.is_dir() and any(not path.name.startswith(".") for path in held.glob("*.ckpt")):
         raise InputError(
             f"{root}: holds a run already; resume it with --ckpt_path last, or name another --trainer.default_root_dir"
         )

@@ -220,7 +220,7 @@ class RunCLI(LightningCLI):
 
     def _config_text(self) -> str:
         command = str(self.subcommand)
-        text = str(self._parser(command).dump(self.config[command], skip_none=False))
+        text = str(self._parser(command).dump(self.config[command], skip_unset=False))
         return yaml.safe_dump(without_paths(yaml.safe_load(text))) if self.config[command].anonymize else text
 
 

@@ -1,9 +1,15 @@
 """Learning-rate schedules that know the length of the run: built from ``(optimizer, total_steps)``."""
 
+import logging
 from typing import Any, cast
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
+
+from carcinosis_loc.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 
 class OneCycle(OneCycleLR):
@@ -42,3 +48,26 @@ class OneCycle(OneCycleLR):
         """Go on from a checkpoint, over this run's length: a run may be resumed with more epochs than it had."""
         own = {name: vars(self)[name] for name in ("total_steps", "_schedule_phases")}
         super().load_state_dict(state_dict | own)
+        before = state_dict.get("total_steps")
+        if before != self.total_steps:
+            logger.warning(
+                "resumed with another length: the learning rate's cycle now has %d steps and not %s; this is another "
+                "training than one of that length from the start",
+                self.total_steps,
+                before,
+            )
+
+    def get_lr(self) -> list[float | Tensor]:
+        """Rates at this step.
+
+        Raises:
+            InputError: the cycle is over, so the run was resumed with fewer steps than it has had.
+        """
+        if self.last_epoch > self.total_steps:
+            raise InputError(
+                f"the run has had {self.last_epoch - 1} steps, and the schedule of this command ends after "
+                f"{self.total_steps}: resume with the --data.samples_per_epoch, --data.batch_size and number of "
+                "processes that it had, and at least its --trainer.max_epochs; or begin another run in another "
+                "--trainer.default_root_dir"
+            )
+        return super().get_lr()

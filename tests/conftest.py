@@ -1,4 +1,4 @@
-"""Small data sets that tests share: drawn, not downloaded."""
+"""Small data sets and runs that tests share: drawn, not downloaded."""
 
 import os
 
@@ -7,6 +7,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import pytest
 import torch
 import yaml
+from sharing import shared
 from spots import draw_spots
 from tiny_run import TINY, fit_words
 
@@ -18,25 +19,24 @@ torch.set_num_threads(1)
 @pytest.fixture(scope="session")
 def spots(tmp_path_factory):
     """See ``draw_spots``."""
-    folder = tmp_path_factory.mktemp("spots")
-    draw_spots(folder)
-    return folder
+    return shared(tmp_path_factory, "spots", draw_spots)
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """A config to stack on demo.yaml: small crops, no workers."""
-    path = tmp_path_factory.mktemp("config") / "tiny.yaml"
-    path.write_text(yaml.safe_dump(TINY))
-    return str(path)
+    """A config to stack on demo.yaml: few layers, small crops, no workers."""
+    folder = shared(tmp_path_factory, "config", lambda folder: (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY)))
+    return str(folder / "tiny.yaml")
 
 
 @pytest.fixture(scope="session")
 def run(spots, tiny, tmp_path_factory):
-    """A fitted run."""
-    root = tmp_path_factory.mktemp("run")
-    assert main(fit_words(spots, tiny, root, "--data.val_json", str(spots / "val.json"))) == 0
-    return root
+    """A fitted run; it is everyone's, so work on a copy of it."""
+
+    def fit(folder):
+        assert main(fit_words(spots, tiny, folder, "--data.val_json", str(spots / "val.json"))) == 0
+
+    return shared(tmp_path_factory, "run", fit)
 
 
 @pytest.fixture(scope="session")

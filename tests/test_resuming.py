@@ -8,9 +8,14 @@ import sys
 import pytest
 import torch
 
+from kills import compared
+from tiny_run import fit_words
+
+from carcinosis_loc.callbacks import AtomicCheckpointIO
+from carcinosis_loc.cli import main
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.resuming import newest_checkpoint, with_checkpoint
-from carcinosis_loc.run_folder import lock_folder
+from carcinosis_loc.run_folder import check_folder, lock_folder
 
 
 @pytest.fixture
@@ -70,6 +75,49 @@ def test_nothing_but_damage_is_refused(copied):
         path.write_bytes(b"PK")
     with pytest.raises(InputError, match=r"last\.ckpt.*damaged|last\.ckpt.*no checkpoint"):
         newest_checkpoint(copied)
+
+
+def test_what_was_left_of_a_first_checkpoint_blocks_no_folder(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / ".x.part.ckpt").touch()
+    check_folder(tmp_path, fresh=True)
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    with pytest.raises(InputError, match="holds a run already"):
+        check_folder(tmp_path, fresh=True)
+
+
+def again(spots, tiny, root, *more):
+    return [*fit_words(spots, tiny, root, "--data.val_json", str(spots / "val.json"), "--ckpt_path", "last"), *more]
+
+
+def test_a_finished_run_that_is_resumed_stays_as_it_is(copied, run, spots, tiny):
+    (copied / "checkpoints" / ".x.part.ckpt").touch()
+    assert main(again(spots, tiny, copied)) == 0
+    assert [place for name in ("best", "last") for place in compared(run, copied, name)] == []
+    assert {path.name for path in (copied / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt", "previous.ckpt"}
+
+
+def test_a_run_may_be_made_longer_and_not_shorter(copied, spots, tiny, capsys):
+    assert main(again(spots, tiny, copied, "--data.samples_per_epoch", "8", "--trainer.max_epochs", "3")) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "has had 24 steps" in error
+    assert "ends after 6" in error
+    assert step(copied / "checkpoints" / "last.ckpt") == 24
+    assert main(again(spots, tiny, copied, "--trainer.max_epochs", "3")) == 0
+    assert "cycle now has 36 steps and not 24" in capsys.readouterr().out
+    assert step(copied / "checkpoints" / "last.ckpt") == 36
+
+
+def test_a_second_name_leaves_no_third(tmp_path):
+    """Killed between two renames, ``last.ckpt`` and ``previous.ckpt`` are the same file."""
+    last = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"n": 1}, last)
+    os.link(last, tmp_path / "previous.ckpt")
+    AtomicCheckpointIO().save_checkpoint({"n": 2}, last)
+    assert torch.load(last, weights_only=True) == {"n": 2}
+    assert torch.load(tmp_path / "previous.ckpt", weights_only=True) == {"n": 1}
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_requeued_job_resumes_without_being_told(copied, monkeypatch):

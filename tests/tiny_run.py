@@ -1,10 +1,17 @@
-"""A fit of seconds: demo.yaml on small crops, without workers."""
+"""A fit of seconds: demo.yaml with fewer layers on small crops, without workers."""
 
 TINY = {
     "trainer": {"accelerator": "cpu", "log_every_n_steps": 1},
+    "model": {
+        "net": {
+            "class_path": "carcinosis_loc.models.HeatmapNet",
+            "init_args": {"backbone": {"class_path": "carcinosis_loc.models.HRNet", "init_args": {"blocks": 1}}},
+        }
+    },
     "data": {
         "num_workers": 0,
         "batch_size": 4,
+        "samples_per_epoch": 48,
         "train_transform": {"class_path": "carcinosis_loc.data.TrainTransform", "init_args": {"crop_size_px": 48}},
     },
 }

@@ -14,9 +14,10 @@ any other annotation needs ``keypoints``. Boxes and areas are never required. Im
 """
 
 import io
-from collections.abc import Iterable
+from array import array
+from collections.abc import Container, Iterable
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,7 +25,8 @@ import numpy as np
 from pycocotools.coco import COCO
 from tqdm import tqdm
 
-from carcinosis_loc.annotations.fields import Entry, by_id, entries, read_document, shown
+from carcinosis_loc.annotations.document import Document
+from carcinosis_loc.annotations.fields import Entry, by_id, entries, shown
 from carcinosis_loc.annotations.file_names import FileNameError, image_path
 from carcinosis_loc.annotations.images import image_size
 from carcinosis_loc.annotations.regions import region_polygons
@@ -36,10 +38,10 @@ _FRAME_KEYS = frozenset({"id", "file_name", "width", "height", "exhaustive", "gr
 
 @dataclass(frozen=True, slots=True)
 class _Labels:
-    """What one annotation says: points as x, y pairs, and ignore regions."""
+    """What the annotations of an image say: x, y, x, y, ... of its points, and its ignore regions."""
 
-    points: list[tuple[float, float]]
-    ignore: tuple[Float32, ...]
+    xy: "array[float]" = field(default_factory=lambda: array("f"))
+    ignore: list[Float32] = field(default_factory=list)
 
 
 def read_coco(
@@ -54,7 +56,7 @@ def read_coco(
     """Read and validate a COCO keypoint file; frames come in the order of its images.
 
     The file is validated before pycocotools indexes it (pycocotools takes duplicate ids and NaN for good). The
-    time is linear in the size of the file.
+    time is linear in the size of the file, and the memory about twice that.
 
     Args:
         json_path: the label file.
@@ -68,27 +70,13 @@ def read_coco(
         InputError: anything wrong with the file or, if asked to look, with an image's name, header or size.
     """
     json_path, image_dir = Path(json_path), Path(image_dir)
-    document = read_document(json_path)
-    images = by_id(entries(document, "images", json_path))
+    document = Document(json_path)
+    images = by_id(entries(document.fields, "images", json_path))
     sizes = {key: (image.integer("height", 1), image.integer("width", 1)) for key, image in images.items()}
     paths = _paths(images, image_dir, allow_symlinks)
-    labels: dict[int, _Labels] = {}
-    if with_labels:
-        categories = by_id(entries(document, "categories", json_path))
-        annotations = by_id(entries(document, "annotations", json_path))
-        for annotation in annotations.values():
-            _check_references(annotation, images, categories)
-        chosen = _choose_category(categories, category, json_path)
-        labels = {
-            key: _labels(annotation, sizes[annotation.fields["image_id"]])
-            for key, annotation in annotations.items()
-            if annotation.fields["category_id"] == chosen
-        }
-    index = _index(document if with_labels else {"images": document["images"]})
-    frames = [
-        _frame(images[key], paths[key], sizes[key], [labels[a] for a in index.getAnnIds([key]) if a in labels])
-        for key in index.getImgIds()
-    ]
+    labels = _read_labels(document, sizes, category) if with_labels else {}
+    index = _index({"images": document.fields["images"]})
+    frames = [_frame(images[key], paths[key], sizes[key], labels.get(key, _Labels())) for key in index.getImgIds()]
     if check_images:
         _check_images(images.values(), frames, image_dir)
     return frames
@@ -119,7 +107,24 @@ def _paths(images: dict[int, Entry], image_dir: Path, allow_symlinks: bool) -> d
     return paths
 
 
-def _check_references(annotation: Entry, images: dict[int, Entry], categories: dict[int, Entry]) -> None:
+def _read_labels(document: Document, sizes: dict[int, Size], category: str | None) -> dict[int, _Labels]:
+    """Labels by image id, in the order of the annotations; of the chosen category alone."""
+    categories = by_id(entries(document.fields, "categories", document.path))
+    chosen = _choose_category(categories, category, document.path)
+    labels: dict[int, _Labels] = {}
+    ids = array("q")
+    for annotation in document.annotations():
+        ids.append(annotation.integer("id"))
+        _check_references(annotation, sizes, categories)
+        if annotation.fields["category_id"] == chosen:
+            image_id = annotation.fields["image_id"]
+            _add_labels(labels.setdefault(image_id, _Labels()), annotation, sizes[image_id])
+    if len(np.unique(np.frombuffer(ids, np.int64))) < len(ids):
+        by_id(document.annotations())  # which says which of them occurs twice
+    return labels
+
+
+def _check_references(annotation: Entry, images: Container[int], categories: Container[int]) -> None:
     if annotation.integer("image_id") not in images:
         raise annotation.error(f'"image_id" {annotation.fields["image_id"]} is not the id of any image')
     if annotation.integer("category_id") not in categories:
@@ -146,16 +151,17 @@ def _choose_category(categories: dict[int, Entry], wanted: str | None, source: P
     return next(iter(categories), None)
 
 
-def _labels(annotation: Entry, size: Size) -> _Labels:
+def _add_labels(labels: _Labels, annotation: Entry, size: Size) -> None:
     crowd = annotation.fields.get("iscrowd", 0)
     if crowd not in (0, 1):
         raise annotation.error(f'"iscrowd" must be 0 or 1, not {shown(crowd)}')
     if not crowd and "keypoints" not in annotation.fields:
         raise annotation.error('the key "keypoints" is missing; only ignore regions ("iscrowd": 1) go without')
-    return _Labels(
-        _labelled_points(annotation, size) if "keypoints" in annotation.fields else [],
-        region_polygons(annotation, size) if crowd else (),
-    )
+    if "keypoints" in annotation.fields:
+        for point in _labelled_points(annotation, size):
+            labels.xy.extend(point)
+    if crowd:
+        labels.ignore.extend(region_polygons(annotation, size))
 
 
 def _labelled_points(annotation: Entry, size: Size) -> list[tuple[float, float]]:
@@ -177,7 +183,7 @@ def _labelled_points(annotation: Entry, size: Size) -> list[tuple[float, float]]
     return points
 
 
-def _frame(image: Entry, path: Path, size: Size, labels: list[_Labels]) -> Frame:
+def _frame(image: Entry, path: Path, size: Size, labels: _Labels) -> Frame:
     fields = image.fields
     exhaustive, group = fields.get("exhaustive"), fields.get("group")
     if "exhaustive" in fields and type(exhaustive) is not bool:
@@ -189,8 +195,8 @@ def _frame(image: Entry, path: Path, size: Size, labels: list[_Labels]) -> Frame
         file_name=fields["file_name"],
         path=path,
         size=size,
-        points=Points(np.array([point for label in labels for point in label.points], np.float32)),
-        ignore=tuple(polygon for label in labels for polygon in label.ignore),
+        points=Points(np.array(labels.xy, np.float32).reshape(-1, 2)),
+        ignore=tuple(labels.ignore),
         exhaustive=exhaustive,
         group=None if group is None else str(group),
         extra={key: value for key, value in fields.items() if key not in _FRAME_KEYS},

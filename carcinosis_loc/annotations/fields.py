@@ -1,6 +1,5 @@
 """Checked look-ups in a parsed label file: what is wrong is said in one line with file, entry and key."""
 
-import json
 import math
 import reprlib
 from collections.abc import Iterable
@@ -75,25 +74,6 @@ class Entry:
             if not is_number(number):
                 raise self.error(f'"{key}" must hold finite numbers only, not {shown(number)}')
         return value
-
-
-def read_document(path: Path) -> dict[str, Any]:
-    """Parse the JSON file at ``path``, whose top level must be an object.
-
-    Raises:
-        InputError: the file cannot be read, is no JSON, or is something other than an object.
-    """
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path}: this label file cannot be read (no ordinary file)")
-    try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: this label file cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: this file is no valid JSON ({error})") from error
-    if not isinstance(document, dict):
-        raise InputError(f"{path}: the top level must be a JSON object, not {shown(document)}")
-    return document
 
 
 def entries(document: dict[str, Any], key: str, source: Path) -> list[Entry]:

@@ -36,11 +36,18 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return read_checkpoint(Path(path))
 
 
-class _Movable(ModelCheckpoint):
-    """A ``ModelCheckpoint`` whose state holds names of files and no paths.
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps ``best.ckpt``: the epoch with the highest ``val/selection``; without validation, the last one.
 
-    So a run whose folder was moved goes on exactly, and a checkpoint that is handed on says nothing of where it was.
+    Its state holds names of files and no paths. So a run whose folder was moved goes on exactly, and a checkpoint that
+    is handed on says nothing of where it was.
+
+    Args:
+        folder: where it lies.
     """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, filename="best", monitor="val/selection", mode="max", enable_version_counter=False)
 
     def state_dict(self) -> dict[str, Any]:
         """Lightning's, without folders."""
@@ -52,17 +59,7 @@ class _Movable(ModelCheckpoint):
         super().load_state_dict(
             _map_paths(state_dict, lambda path: str(folder / Path(path).name)) | {"dirpath": self.dirpath}
         )
-
-
-class BestCheckpoint(_Movable):
-    """Keeps ``best.ckpt``: the epoch with the highest ``val/selection``; without validation, the last one.
-
-    Args:
-        folder: where it lies.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, filename="best", monitor="val/selection", mode="max", enable_version_counter=False)
+        self.current_score = state_dict.get("current_score")  # Lightning saves it and forgets to load it
 
     def forget(self) -> None:
         """What was best so far counts no more; the next epoch is the best until another beats it."""
@@ -76,10 +73,11 @@ class BestCheckpoint(_Movable):
             trainer.save_checkpoint(Path(str(self.dirpath)) / "best.ckpt")
 
 
-class LastCheckpoint(_Movable):
+class LastCheckpoint(ModelCheckpoint):
     """Keeps ``last.ckpt`` to resume from: the end of the last whole epoch, or the batch after which SIGTERM stopped it.
 
-    The one before it stays as ``previous.ckpt``, for the day that a disk tears the last.
+    The one before it stays as ``previous.ckpt``, for the day that a disk tears the last. Nothing of it goes into a
+    checkpoint: what it knows would depend on where a run was struck.
 
     Args:
         folder: where it lies.
@@ -89,12 +87,23 @@ class LastCheckpoint(_Movable):
         super().__init__(folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
         self._signals = PutOffSignals()
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Clear what a killed run left half written; put signals off from now on."""
-        super().on_train_start(trainer, pl_module)
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing is taken over; earlier versions kept Lightning's state."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Clear what a killed run left half written."""
+        super().setup(trainer, pl_module, stage)
         if trainer.is_global_zero:
             for torn in Path(str(self.dirpath)).glob(".*.part.ckpt"):
                 torn.unlink(missing_ok=True)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put signals off from now on."""
+        super().on_train_start(trainer, pl_module)
         self._signals.watch(trainer)
 
     def on_train_batch_end(
@@ -143,3 +152,4 @@ def _keep(path: Path, copy: Path) -> None:
     except OSError:  # a file system without links
         shutil.copyfile(path, other)
     other.replace(copy)
+    other.unlink(missing_ok=True)  # it stays if both are the same file: a kill between two renames makes them so

@@ -31,7 +31,7 @@ def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Comma
 
     Every run has a folder ``runs/NAME`` with ``run.json`` (what it is), ``run.log`` and all that ``carcloc`` writes. It
     is done when ``done.json`` is there. A run that was broken off goes on from its last checkpoint. Several processes
-    may work on one study: each takes the runs that no other is at.
+    may work on one study: each takes the runs that no other is at. Runs that differ in the test alone are trained once.
 
     Args:
         plan: what to run.
@@ -63,13 +63,14 @@ def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Comma
             continue
         began = time.monotonic()
         with lock:
-            code = _do(run, folder, command)
+            donor = next((one for one in plan.runs if _has_trained(one, run, out_dir)), run)
+            code = _do(run, folder, out_dir / "runs" / donor.name, command)
         took = time.monotonic() - began
         if code:
             failed.append(run.name)
             print(f"{number}/{len(runs)} {run.name}: failed, exit code {code}; see {folder / 'run.log'}", flush=True)
         else:
-            write_json(folder / "done.json", {"seconds": round(took, 1)})
+            write_json(folder / "done.json", {"seconds": round(took, 1), "weights_of": donor.name})
             print(f"{number}/{len(runs)} {run.name}: done in {took / 60:.1f} min", flush=True)
     return failed
 
@@ -115,12 +116,20 @@ def _check(run: Run, folder: Path) -> None:
         raise InputError(f"{path}: this run was made with other options; choose another folder, or move it away")
 
 
-def _do(run: Run, folder: Path, command: Command) -> int:
+def _has_trained(one: Run, other: Run, out_dir: Path) -> bool:
+    """Whether ``one`` is done, and was trained as ``other`` is to be."""
+    folder = out_dir / "runs" / one.name
+    return one.fit == other.fit and (folder / "done.json").exists() and (folder / "checkpoints" / "best.ckpt").exists()
+
+
+def _do(run: Run, folder: Path, trained: Path, command: Command) -> int:
+    """Train, unless another run's folder ``trained`` holds the weights; then test."""
     write_json(folder / "run.json", _identity(run), indent=2)
     place = ["--trainer.default_root_dir", str(folder)]
-    log, checkpoints = folder / "run.log", folder / "checkpoints"
-    resume = ["--ckpt_path", "last"] if (checkpoints / "last.ckpt").exists() else []
-    code = command([*run.fit, *place, *resume], log)
-    if code:
-        return code
+    log, checkpoints = folder / "run.log", trained / "checkpoints"
+    if trained == folder:
+        resume = ["--ckpt_path", "last"] if (checkpoints / "last.ckpt").exists() else []
+        code = command([*run.fit, *place, *resume], log)
+        if code:
+            return code
     return command([*run.test, *place, "--ckpt_path", str(checkpoints / "best.ckpt")], log)

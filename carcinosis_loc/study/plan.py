@@ -19,6 +19,7 @@ _FOR_TEST = re.compile(
     r"--(data\.(image_dir|test_json|num_workers|batch_size|category|allow_symlinks|exhaustive_splits)"
     r"|wandb|trainer\.(accelerator|devices))$"
 )
+_TEST_ALONE = "--test."  # before an option that is for the test and not for training
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def read_plan(name: str, more: list[str], folders: Mapping[str, str] | None = No
 
     It holds ``config`` (of ``carcloc fit``), ``factors`` (name -> level -> options) and, if wanted, ``options`` for all
     runs, ``prepare`` (command lines that make data) and ``reference`` (see ``Plan``). Options are flags without their
-    dashes; values that are no text become JSON. ``{name}`` in a text stands for a folder.
+    dashes; values that are no text become JSON. ``{name}`` in a text stands for a folder. An option that begins with
+    ``test.`` is told to the test alone: runs that differ in such options share one training.
 
     Args:
         name: path or name.
@@ -93,8 +95,8 @@ def read_plan(name: str, more: list[str], folders: Mapping[str, str] | None = No
         levels = dict(zip(factors, combination, strict=True))
         own = [word for factor, level in levels.items() for word in factors[factor][level]]
         options = [*common, *own]
-        fit = ("fit", "--config", str(content["config"]), *options)
-        runs.append(Run(levels, fit, ("test", *_for_test(options))))
+        for_fit, for_test = _told_apart(options)
+        runs.append(Run(levels, ("fit", "--config", str(content["config"]), *for_fit), ("test", *for_test)))
     return Plan(path, tuple(factors), tuple(runs), _prepare(path, content), _reference(path, content, factors))
 
 
@@ -161,11 +163,20 @@ def _words(path: Path, where: str, options: Any) -> list[str]:
     return words
 
 
-def _for_test(options: list[str]) -> list[str]:
-    """Those options, with their values, that the test needs too; given as ``--x y`` or ``--x=y``."""
-    chosen: list[str] = []
-    for place, word in enumerate(options):
-        if not _FOR_TEST.match(word.partition("=")[0]):
+def _told_apart(options: list[str]) -> tuple[list[str], list[str]]:
+    """What training is told, and what the test is told, whose own options come last and win; ``--x y`` or ``--x=y``."""
+    for_fit: list[str] = []
+    for_test: list[str] = []
+    for_test_alone: list[str] = []
+    words = iter(options)
+    for word in words:
+        option = [word]
+        if word.startswith("--") and "=" not in word:
+            option += [value for value in [next(words, None)] if value is not None]
+        if word.startswith(_TEST_ALONE):
+            for_test_alone += [f"--{word.removeprefix(_TEST_ALONE)}", *option[1:]]
             continue
-        chosen += [word] if "=" in word else options[place : place + 2]
-    return chosen
+        for_fit += option
+        if _FOR_TEST.match(word.partition("=")[0]):
+            for_test += option
+    return for_fit, [*for_test, *for_test_alone]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 import yaml
+from launching import Job
 from tiny_run import fit_words
 
 TEACH = {
@@ -45,20 +46,16 @@ class Blow:
     def __str__(self) -> str:
         return f"{self.kind} after {self.after:.1f} s"
 
-    def strike(self, run: subprocess.Popen, root: Path) -> None:
+    def strike(self, run: Job, root: Path) -> None:
         """Do it to a process that writes into ``root``."""
         if self.kind == "kill while writing":
-            while run.poll() is None and not any((root / "checkpoints").glob(".*.part.ckpt")):
+            while run.poll() is None and not half_written(root):
                 time.sleep(0.0002)
         if self.kind == "term":
             run.send_signal(signal.SIGTERM)
             run.wait(60)
             return
-        try:
-            os.killpg(run.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        run.wait()
+        run.end()
         if self.kind == "tear":
             self.tear(root / "checkpoints" / "last.ckpt")
 
@@ -79,42 +76,50 @@ class Blow:
 class Training:
     """A short training with averaged weights and a teacher, validated on exhaustive frames, so that it teaches."""
 
-    def __init__(self, spots: Path, tiny: str, folder: Path, epochs: int = 5) -> None:
+    def __init__(self, spots: Path, tiny: str, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         teach = folder / "teach.yaml"
         teach.write_text(yaml.safe_dump(TEACH))
-        more = ["--config", str(teach), "--trainer.max_epochs", str(epochs), "--data.samples_per_epoch", "24"]
+        more = ["--config", str(teach), "--trainer.max_epochs", "5", "--data.samples_per_epoch", "16"]
         more += ["--data.val_json", str(spots / "test.json")]
         self.words = lambda root: fit_words(spots, tiny, root, *more)
+        self.torn_writes = 0  # how often a blow fell while a checkpoint was half written
+        self.said = ""  # what the last one said on stderr
 
     def run(self, root: Path, blow: Blow | None = None, resume: bool = False) -> int:
         """Run it, or go on with it, and strike; the exit code."""
-        words = [*self.words(root), *(["--ckpt_path", "last"] if resume else [])]
-        run = subprocess.Popen(
-            [sys.executable, "-m", "carcinosis_loc", *words],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
+        run = Job([*self.words(root), *(["--ckpt_path", "last"] if resume else [])])
         try:
-            return run.wait(blow.after if blow else None)
+            run.wait(blow.after if blow else None)
         except subprocess.TimeoutExpired:
             assert blow is not None
             blow.strike(run, root)
-            return int(run.returncode)
+            self.torn_writes += half_written(root)
+        _, self.said = run.communicate()
+        return run.wait()
 
-    def survives(self, root: Path, blows: list[Blow], wanted: Path) -> list[str]:
+    def run_anew(self, root: Path) -> int:
+        """Go on with it to its end in a new interpreter, which has another order of hashes."""
+        command = [sys.executable, "-m", "carcinosis_loc", *self.words(root), "--ckpt_path", "last"]
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False, **silent).returncode
+
+    def survives(self, root: Path, blows: list[Blow], wanted: Path, anew: bool = False) -> list[str]:
         """Strike it, resuming each time; what differs at the end from ``wanted``."""
         for number, blow in enumerate(blows):
             code = self.run(root, blow, resume=number > 0)
             if code not in (0, 143, -signal.SIGTERM, -signal.SIGKILL):
-                return [f"exit code {code} after {blow}"]
-        code = self.run(root, resume=bool(blows))
+                return [f"exit code {code} after {blow}: {self.said}"]
+        code = self.run_anew(root) if anew else self.run(root, resume=True)
         if code:
-            return [f"exit code {code}"]
+            return [f"exit code {code}: {self.said}"]
         differs = [f"{name}: {place}" for name in ("best", "last") for place in compared(wanted, root, name)]
         return differs + [f"{path} is left over" for path in root.rglob(".*.part*")]
+
+
+def half_written(root: Path) -> bool:
+    """Whether there is a checkpoint whose writing has begun and not ended."""
+    return any((root / "checkpoints").glob(".*.part.ckpt"))
 
 
 def compared(one: Path, other: Path, name: str) -> list[str]:
@@ -139,4 +144,4 @@ def blows(seed: int, longest: float) -> list[Blow]:
     """One or two blows; the kinds take turns, the moments are random."""
     draw = random.Random(seed)
     kinds = ("kill", "kill while writing", "tear", "term")
-    return [Blow(kinds[(seed + n) % 4], draw.uniform(1.0, longest)) for n in range(draw.choice([1, 2]))]
+    return [Blow(kinds[(seed + n) % 4], draw.uniform(0.1, 1.0) * longest) for n in range(draw.choice([1, 2]))]

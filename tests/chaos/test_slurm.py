@@ -2,12 +2,11 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 from kills import compared
+from launching import Job
 
 SLURM = {"SLURM_JOB_ID": "77", "SLURM_JOB_NAME": "carcloc", "SLURM_NTASKS": "1", "SLURM_PROCID": "0"}
 SLURM |= {"SLURM_LOCALID": "0", "SLURM_NODEID": "0", "SLURM_NODELIST": "localhost", "SLURM_NTASKS_PER_NODE": "1"}
@@ -22,14 +21,14 @@ def cluster(tmp_path):
     scontrol.write_text(f'#!/bin/sh\necho "$@" >> "{asked}"\n')
     scontrol.chmod(0o755)
     path = f"{scontrol.parent}{os.pathsep}{os.environ['PATH']}"
-    return os.environ | SLURM | {"PATH": path, "OMP_NUM_THREADS": "1"}, asked
+    return SLURM | {"PATH": path}, asked
 
 
 def test_a_requeued_job_goes_on_exactly(undisturbed, cluster, tmp_path):
     training, wanted, _ = undisturbed
     environment, asked = cluster
-    command = [sys.executable, "-m", "carcinosis_loc", *training.words(tmp_path / "run")]
-    job = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    words = training.words(tmp_path / "run")
+    job = Job(words, environment)
     while job.poll() is None and not (tmp_path / "run" / "checkpoints" / "last.ckpt").exists():
         time.sleep(0.01)
     job.send_signal(signal.SIGUSR1)
@@ -40,6 +39,7 @@ def test_a_requeued_job_goes_on_exactly(undisturbed, cluster, tmp_path):
     job.send_signal(signal.SIGTERM)  # what SLURM sends next
     _, error = job.communicate(timeout=60)
     assert job.returncode == 143, error
-    again = subprocess.run(command, env=environment | {"SLURM_RESTART_COUNT": "1"}, capture_output=True, text=True)
-    assert again.returncode == 0, again.stderr
+    again = Job(words, environment | {"SLURM_RESTART_COUNT": "1"})
+    _, error = again.communicate(timeout=120)
+    assert again.returncode == 0, error
     assert [place for name in ("best", "last") for place in compared(wanted, tmp_path / "run", name)] == []

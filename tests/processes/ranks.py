@@ -1,4 +1,4 @@
-"""Runs of carcloc on several processes, as a user starts them."""
+"""Runs of carcloc on several processes."""
 
 import os
 import socket
@@ -7,33 +7,46 @@ import sys
 from pathlib import Path
 
 import torch
+from launching import Job
 
 CARCLOC = [sys.executable, "-m", "carcinosis_loc"]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+PATIENCE_S = 240  # a rank that waits for ever fails here
 
 
-def on_processes(n: int, words: list[str]) -> list[str]:
-    """The command line that runs ``words`` on ``n`` processes of this machine."""
-    return [*CARCLOC, *words, "--trainer.devices", str(n), "--trainer.strategy", "ddp" if n > 1 else "auto"]
+def shape(n: int) -> list[str]:
+    """The options for ``n`` processes on this machine."""
+    return ["--trainer.devices", str(n), "--trainer.strategy", "ddp" if n > 1 else "auto"]
 
 
-def run(command: list[str]) -> None:
-    """Run it; it must succeed, and within two minutes: a rank that waits for ever fails here."""
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+def run_forks(n: int, words: list[str]) -> None:
+    """On ``n`` processes that are there already, as under a cluster's launcher; all must succeed."""
+    port = free_port()
+    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0"} if n > 1 else {}
+    jobs = [Job([*words, *shape(n)], meet | ({"LOCAL_RANK": str(rank)} if n > 1 else {})) for rank in range(n)]
+    try:
+        said = ["".join(job.communicate(timeout=PATIENCE_S)) for job in jobs]
+        assert [job.returncode for job in jobs] == [0] * n, "\n".join(said)
+    finally:
+        for job in jobs:
+            job.end()
+
+
+def run_launched(n: int, words: list[str]) -> None:
+    """On ``n`` processes that carcloc starts itself, as at a prompt."""
+    command = [*CARCLOC, *words, *shape(n)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def run_on_nodes(n: int, words: list[str]) -> None:
-    """The same by torchrun on ``n`` "nodes" of one process each, all of them on this machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def run_nodes(n: int, words: list[str]) -> None:
+    """By torchrun on ``n`` "nodes" of one process each, all of them on this machine."""
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes", str(n), "--nproc-per-node", "1"]
-    torchrun += ["--master-addr", "127.0.0.1", "--master-port", str(port)]
-    shape = ["--trainer.num_nodes", str(n), "--trainer.devices", "1", "--trainer.strategy", "ddp"]
+    torchrun += ["--master-addr", "127.0.0.1", "--master-port", str(free_port())]
+    nodes_shape = ["--trainer.num_nodes", str(n), "--trainer.devices", "1", "--trainer.strategy", "ddp"]
     nodes = [
         subprocess.Popen(
-            [*torchrun, "--node-rank", str(node), "-m", "carcinosis_loc", *words, *shape],
+            [*torchrun, "--node-rank", str(node), "-m", "carcinosis_loc", *words, *nodes_shape],
             env=ENVIRONMENT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -41,8 +54,15 @@ def run_on_nodes(n: int, words: list[str]) -> None:
         )
         for node in range(n)
     ]
-    said = [node.communicate(timeout=180)[0] for node in nodes]
+    said = [node.communicate(timeout=PATIENCE_S)[0] for node in nodes]
     assert [node.returncode for node in nodes] == [0] * n, "\n".join(said)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def weights(root: Path) -> dict[str, torch.Tensor]:

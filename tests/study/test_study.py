@@ -1,6 +1,7 @@
 """Studies: what they run, that nothing is run twice or passed off as something else, and what they report."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carcinosis_loc.cli import main
-from carcinosis_loc.configs import shipped_folder
+from carcinosis_loc.configs import read_config, shipped_folder
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.study import read_plan, run_study, write_report
 from carcinosis_loc.study.report import f1_interval
@@ -51,7 +52,9 @@ class Fake:
         if any(name in str(folder) for name in self.fails):
             return 1
         (folder / "checkpoints").mkdir(exist_ok=True)
-        (folder / "checkpoints" / "last.ckpt").touch()
+        if words[0] == "fit":
+            (folder / "checkpoints" / "last.ckpt").touch()
+            (folder / "checkpoints" / "best.ckpt").touch()
         if words[0] == "test":
             better = 10 if "hill" in str(folder) else 6
             figures = dict.fromkeys(("best_f1", "average_precision", "precision", "recall"), 0.9)
@@ -89,6 +92,29 @@ def test_what_is_done_is_not_done_again_and_what_broke_goes_on(study, tmp_path):
     nothing = Fake()
     run_study(plan, out, command=nothing)
     assert nothing.told == []
+
+
+def test_runs_that_differ_in_the_test_alone_are_trained_once(tmp_path):
+    tested_on = {"a": {"test.data.image_dir": "a"}, "b": {"test.data.image_dir": "b", "test.model.match_radius_px": 8}}
+    path = written(tmp_path / "s.yaml", {**STUDY, "factors": {**STUDY["factors"], "tested_on": tested_on}})
+    plan, out, fake = read_plan(str(path), []), tmp_path / "out", Fake()
+    assert run_study(plan, out, command=fake) == []
+    fits, tests = ([words for words in fake.told if words[0] == name] for name in ("fit", "test"))
+    assert len(fits) == 4
+    assert len(tests) == 8
+    assert not any("--test." in word or word in ("a", "b") for words in fits for word in words)
+    assert tests[1][1:9] == [
+        *("--wandb", "off", "--data.image_dir", "images", "--data.image_dir", "b", "--model.match_radius_px", "8")
+    ]
+    names = [run.name for run in plan.runs]
+    for words, name in zip(tests, names, strict=True):
+        trained = name.replace("tested_on=b", "tested_on=a")
+        assert words[-4:] == [
+            *("--trainer.default_root_dir", str(out / "runs" / name)),
+            *("--ckpt_path", str(out / "runs" / trained / "checkpoints" / "best.ckpt")),
+        ]
+        done = json.loads((out / "runs" / name / "done.json").read_bytes())
+        assert done["weights_of"] == trained
 
 
 def test_one_run_alone(study, tmp_path):
@@ -183,16 +209,35 @@ def test_an_unknown_study_lists_the_shipped_ones(capsys, tmp_path):
     assert "losses.yaml" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", sorted((shipped_folder() / "studies").glob("*.yaml")), ids=lambda path: path.name)
-def test_shipped_studies_parse(path, capsys):
-    folders = {name: name for name in ("out", "nuclei", "retina", "pretrained")}
-    plan = read_plan(path.name, ["--data.image_dir", "d"], folders)
-    assert len(plan.runs) >= 12
-    of_each_level = {level: run for run in plan.runs for level in run.levels.items() if level[0] != "seed"}
-    for run in dict.fromkeys(run.name for run in of_each_level.values()):
-        fit = next(one.fit for one in plan.runs if one.name == run)
-        assert main([*fit, "--print_config"]) == 0, run
+STUDIES = sorted((shipped_folder() / "studies").glob("*.yaml"))
+FOLDERS = {name: name for name in ("out", "nuclei", "retina", "pretrained")}
+
+
+def runs_with_something_new():
+    """Of each study the first run; and of all studies together, one for each kind of level (paths count as equal)."""
+    seen = set()
+    for path in STUDIES:
+        plan = read_plan(path.name, ["--data.image_dir", "d"], FOLDERS)
+        factors = read_config(path)["factors"]
+        for run in plan.runs:
+            own = {
+                json.dumps(factors[name][level], sort_keys=True) for name, level in run.levels.items() if name != "seed"
+            }
+            kinds = {re.sub(r'"[^"]*\{\w+\}[^"]*"', "PATH", text) for text in own} | {path.name}
+            if kinds - seen:
+                seen |= kinds
+                yield pytest.param(run.fit, id=f"{path.stem}:{run.name}")
+
+
+@pytest.mark.parametrize("fit", runs_with_something_new())
+def test_runs_of_shipped_studies_parse(fit, capsys):
+    assert main([*fit, "--print_config"]) == 0
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+def test_shipped_studies_are_grids(path):
+    assert len(read_plan(path.name, ["--data.image_dir", "d"], FOLDERS).runs) >= 12
 
 
 def test_a_sweep_for_many_machines(study, tmp_path, capsys):
