@@ -23,7 +23,7 @@ on models
   fit         train on sparse labels     carcloc fit --config hrnet_cat.yaml --data.image_dir D --data.train_json T
   validate    score on a validation set  carcloc validate --ckpt_path C --data.image_dir D --data.val_json V
   test        score on a test set        carcloc test --ckpt_path C --data.image_dir D --data.test_json T
-  predict     find points in images      carcloc predict --ckpt_path C --data.predict_source IMAGE_OR_FOLDER
+  predict     find points in images      carcloc predict --ckpt_path C --data.predict_source IMAGE_FOLDER_OR_VIDEO
   calibrate   choose the threshold anew  carcloc calibrate --ckpt_path C --data.image_dir D --data.val_json V
   audit       pick frames to mark fully  carcloc audit --ckpt_path C --image_dir D --json V OUT_DIR
 on data
@@ -97,7 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("interrupted", 130)
     except SystemExit as leaving:
         if isinstance(leaving.__context__, KeyboardInterrupt):  # Lightning's way to say it
-            return _fail("interrupted; go on with the same command and --ckpt_path last", 130)
+            more = " and --ckpt_path last" if words[:1] == ["fit"] else ""
+            return _fail(f"interrupted; go on with the same command{more}", 130)
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except Exception as error:
         return _unexpected(error)

@@ -26,6 +26,7 @@ from carcinosis_loc.callbacks import (
 )
 from carcinosis_loc.configs import resolve_configs
 from carcinosis_loc.data import PointDataModule
+from carcinosis_loc.data.stream import stream_loader
 from carcinosis_loc.errors import InputError, RunError, Stopped
 from carcinosis_loc.explanations import explained
 from carcinosis_loc.loggers import csv_logger, dashboard, without_paths
@@ -101,6 +102,7 @@ class RunCLI(LightningCLI):
         )
         parser.link_arguments("seed_everything", "data.seed")
         parser.link_arguments("anonymize", "data.anonymize")
+        parser.link_arguments("anonymize", "predictions.anonymize")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse without LightningCLI's warning about ``sys.argv``; choose the run's folder."""
@@ -152,6 +154,8 @@ class RunCLI(LightningCLI):
         if command == "fit" and trainer_settings.logger:
             trainer_settings.callbacks.append(LearningRateMonitor(logging_interval="step"))
         trainer = super().instantiate_trainer(**kwargs)
+        if self.datamodule.stream is not None:
+            stream_loader(self.datamodule.stream, trainer.world_size)  # refuses several processes before they start
         check_folder(root, fresh=command == "fit" and settings.ckpt_path is None)
         if command == "fit" and trainer.is_global_zero:
             self._lock = lock_folder(root)

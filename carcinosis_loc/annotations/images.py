@@ -73,13 +73,18 @@ def list_images(source: str | Path, *, allow_symlinks: bool = False) -> list[Pat
     if not source.is_dir():
         image_size(source)
         return [source]
-    found = sorted(path for path in _walk(source, allow_symlinks) if path.suffix.lower() in SUFFIXES)
+    found = [path for path in list_files(source, allow_symlinks=allow_symlinks) if path.suffix.lower() in SUFFIXES]
     if not found:
         raise InputError(f"{source}: no image in this folder; looked for {', '.join(sorted(SUFFIXES))}")
     for path in found:
         if not allow_symlinks and path.is_symlink() and leads_outside(path, source):
             raise InputError(f"{path}: is a link to outside {source}; set data.allow_symlinks to allow it")
     return found
+
+
+def list_files(folder: str | Path, *, allow_symlinks: bool = False) -> list[Path]:
+    """All files in a folder and its folders that are not hidden, sorted by path; see ``list_images``."""
+    return sorted(_walk(Path(folder), allow_symlinks))
 
 
 def _walk(folder: Path, follow_links: bool) -> Iterator[Path]:

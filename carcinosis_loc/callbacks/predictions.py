@@ -1,11 +1,7 @@
-"""What ``carcloc predict`` leaves: points as COCO results and CSV, and overlays. All of it, or nothing."""
+"""What ``carcloc predict`` leaves: Lightning's batches go to the writers, and the folder takes its place."""
 
-import csv
-import json
 import logging
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,72 +9,142 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from carcinosis_loc.callbacks.names import picture_names
+from carcinosis_loc.callbacks.origin import identity, provenance
 from carcinosis_loc.callbacks.processes import from_all_processes
-from carcinosis_loc.data.dataset import PointDataset, read_frame
+from carcinosis_loc.callbacks.signals import EndOnSignal
+from carcinosis_loc.callbacks.unfinished import Resumable, Unfinished, make_sibling, open_unfinished, put_in_place
+from carcinosis_loc.data.batch import Batch, Milestone, Position
+from carcinosis_loc.data.dataset import PointDataset
+from carcinosis_loc.data.stream import FrameStream
 from carcinosis_loc.diagnosis import SILENT_BELOW
-from carcinosis_loc.drawing import overlay, png, unjudged
+from carcinosis_loc.drawing import Heatmap
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.files import atomic_path, make_folder, write_bytes, write_json
-from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.module import Detections, PointModule
-from carcinosis_loc.points import Frame, Peaks, Size
+from carcinosis_loc.pipes import Behind
+from carcinosis_loc.points import Frame
+from carcinosis_loc.tracking import PointTracker
+from carcinosis_loc.writers import (
+    About,
+    CocoResults,
+    DensityTable,
+    Found,
+    Heatmaps,
+    KeyFrames,
+    OverlayPictures,
+    OverlayVideos,
+    ParquetTable,
+    PointTable,
+    PredictionSession,
+    PredictionWriter,
+    Provenance,
+    TrackTable,
+)
 
 logger = logging.getLogger(__name__)
 
 FOLDER = "predictions"
-CATEGORY: dict[str, Any] = {"id": 1, "name": "point", "keypoints": ["center"], "skeleton": []}
+_BATCHES_BEHIND = 2
 
 
-class _Found(NamedTuple):
-    """One image and its peaks, without pixels: this is what processes send each other."""
+class _Work(NamedTuple):
+    """What the writing thread gets of a batch."""
 
-    image_id: int
-    file_name: str
-    size: Size
-    peaks: Peaks
-
-    def rows(self) -> Iterator[tuple[float, float, float]]:
-        """x and y in thousandths of a pixel; the score with as many digits as tell it from its neighbours."""
-        for (x, y), score in zip(self.peaks.xy, self.peaks.scores, strict=True):
-            yield round(float(x), 3), round(float(y), 3), float(str(score))
+    found: list[Found]
+    milestone: Milestone | None
 
 
 class PredictionFiles(Callback):
-    """Writes ``predictions/`` into the run's folder: the peaks at or above the threshold of every image.
+    """Writes ``predictions/`` into the run's folder: the peaks at or above the threshold of every image and frame.
 
-    - ``predictions.json``: COCO keypoint results, one a point, in the order of the images and best first; where the
-      checkpoint is calibrated with the ``probability`` that it is an object beside the network's ``score``.
-    - ``images.json``: the COCO image list that their ids refer to; ``COCO("images.json").loadRes("predictions.json")``.
-      (pycocotools fails on an empty list of results, if there is no point at all.)
-    - ``points.csv``: ``file_name, x, y, score``.
-    - ``overlays/<name>.png``: each image with its peaks, sized by score.
-
-    Coordinates are image pixels. The folder is put in the place of an earlier one when it is complete; if anything
-    fails before, the earlier one stays as it was.
+    docs/predict.md lists the files. Coordinates are image pixels. The folder is put in the place of an earlier one when
+    it is complete. If anything fails before, the earlier one stays as it was; what is finished of a video is kept
+    beside it, hidden, and the same command goes on from there.
 
     Args:
-        overlays: write the overlays too.
+        overlays: write images with their peaks, and videos of videos.
+        heatmaps: write what the network says of every pixel, as 16-bit PNG.
+        density: write the points of each frame, and how many there are in a million pixels.
+        parquet: write the points as Parquet too; needs pyarrow.
+        key_frames: write up to 12 frames that stand for a video or a folder.
+        tracks: link the points over a video's frames.
+        tracker: how; null is ``tracking.PointTracker`` with its defaults.
+        unfinished: what to do about a run on video that was cut short: ``resume`` it, ``drop`` it and start afresh, or
+            ``keep`` it, that is write what is finished and read no more.
+        anonymize: name neither source nor checkpoint.
     """
 
-    def __init__(self, overlays: bool = True) -> None:
+    def __init__(
+        self,
+        overlays: bool = True,
+        heatmaps: bool = False,
+        density: bool = False,
+        parquet: bool = False,
+        key_frames: bool = True,
+        tracks: bool = True,
+        tracker: PointTracker | None = None,
+        unfinished: Unfinished = "resume",
+        anonymize: bool = False,
+    ) -> None:
         self.overlays = overlays
-        self._found: list[_Found] = []
+        self.heatmaps = heatmaps
+        self.density = density
+        self.parquet = parquet
+        self.key_frames = key_frames
+        self.tracker = (tracker or PointTracker()) if tracks else None
+        self.unfinished = unfinished
+        self.anonymize = anonymize
+        self._writers: list[PredictionWriter] = []
+        self._stream: FrameStream | None = None
+        self._resumable: Resumable | None = None
+        self._folder: Path | None = None
+        self._session: PredictionSession | None = None
+        self._behind: Behind[_Work] | None = None
+        self._stopper: EndOnSignal | None = None
         self._order: dict[int, int] = {}
-        self._names: dict[int, str] = {}
-        self._unfinished: Path | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Find out what is to be done, before the first batch is read: a stream may be gone on with."""
+        if stage != "predict":
+            return
+        assert isinstance(pl_module, PointModule)
+        stream: FrameStream | None = getattr(getattr(trainer, "datamodule", None), "stream", None)
+        self._stream, self._writers = stream, self._make_writers(stream is not None)
+        if stream is None:
+            return
+        tracker = None if self.tracker is None else self.tracker.state()
+        outputs = {"outputs": [type(writer).__name__ for writer in self._writers], "tracker": tracker}
+        told = identity(trainer, pl_module, stream, outputs)
+        final = Path(trainer.default_root_dir) / FOLDER
+        self._resumable = open_unfinished(final, told, self.unfinished, stream.live)
+        state = self._resumable.journal.state
+        stream.position = Position(**state["position"]) if state else Position()
+        if state and (state["done"] or self.unfinished == "keep"):
+            stream.position = Position(len(stream.items), -1, state["n_frames"] + 1)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Make the folder that becomes ``predictions/`` at the end; all processes write into the same one."""
-        loader = trainer.predict_dataloaders
-        assert isinstance(loader, DataLoader)
-        assert isinstance(loader.dataset, PointDataset)
+        assert isinstance(pl_module, PointModule)
         trainer.predict_loop.return_predictions = False  # else Lightning keeps the logits of the whole set
-        frames = loader.dataset.frames
-        self._found = []
-        self._order = {frame.image_id: place for place, frame in enumerate(frames)}
-        self._names = picture_names(frames)
-        unfinished = _make_sibling(Path(trainer.default_root_dir) / FOLDER) if trainer.is_global_zero else None
-        self._unfinished = trainer.strategy.broadcast(unfinished)
+        origin = provenance(trainer, pl_module, self.anonymize)
+        if self._stream is None:
+            loader = trainer.predict_dataloaders
+            assert isinstance(loader, DataLoader)
+            assert isinstance(loader.dataset, PointDataset)
+            self._order = {frame.image_id: place for place, frame in enumerate(loader.dataset.frames)}
+            names = picture_names(loader.dataset.frames)
+            new = make_sibling(Path(trainer.default_root_dir) / FOLDER) if trainer.is_global_zero else Path()
+            self._folder = trainer.strategy.broadcast(new)
+            about = About(self._folder, lambda frame: names[frame.image_id], pl_module.calibration, origin)
+            session = PredictionSession(about, self._writers)
+        else:
+            assert self._resumable is not None
+            self._folder = self._resumable.folder
+            by_name = _names(self._stream)
+            about = About(self._folder, lambda frame: by_name[frame.file_name], pl_module.calibration, origin)
+            rest = self._resumable.journal, self.tracker, self._stream.broken
+            session = PredictionSession(about, self._writers, *rest)
+            self._stopper = EndOnSignal(self._stream.stop) if self._stream.live else None
+        self._session, self._behind = session, Behind(lambda work: session.take(*work), _BATCHES_BEHIND)
 
     def on_predict_batch_end(
         self,
@@ -89,101 +155,88 @@ class PredictionFiles(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keep the points of a batch and draw its overlays."""
+        """Hand a batch to the writers, which work in a thread of their own."""
         assert isinstance(pl_module, PointModule)
-        found: Detections = outputs
-        for frame, peaks in zip(found.frames, found.peaks, strict=True):  # none, where the batch is a dummy
-            above = peaks.above(pl_module.threshold)
-            self._found.append(_Found(frame.image_id, frame.file_name, frame.size, above))
-            if self.overlays:
-                self._draw(frame, above)
+        assert self._behind is not None
+        self._behind.put(_Work(self._found(outputs, batch, pl_module), batch.milestone))
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the files over all processes and put the folder in its place."""
+        """Let the writers finish, and put the folder in its place."""
         assert isinstance(pl_module, PointModule)
-        found = sorted(from_all_processes(self._found), key=lambda one: self._order[one.image_id])
-        unfinished, self._found = self._unfinished, []
+        assert self._session is not None
+        assert self._behind is not None
+        assert self._folder is not None
+        self._behind.close()
+        if self._stream is not None and self._session.n_frames == 0:
+            raise InputError(f"{self._stream.items[0].file_name}: not one frame can be read")
+        self._session.close(self._stream.unsaid if self._stream else ())
+        found = sorted(from_all_processes(self._session.found), key=lambda one: self._order.get(one.frame.image_id, 0))
         if trainer.is_global_zero:
-            assert unfinished is not None
             final = Path(trainer.default_root_dir) / FOLDER
-            _write(unfinished, found, pl_module.calibration)
+            self._session.write(found)
             replaced = final.exists()
-            _replace_folder(unfinished, final)
-            self._report(final, found, pl_module.threshold, replaced)
-        self._unfinished = None
+            put_in_place(self._folder, final)
+            self._report(final, self._session, pl_module.threshold, replaced)
+        self._end()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Leave nothing unfinished behind."""
-        if self._unfinished is not None:
-            shutil.rmtree(self._unfinished, ignore_errors=True)
-        self._unfinished, self._found = None, []
+        """Leave nothing unfinished behind, unless it can be gone on with."""
+        if self._behind is not None:
+            self._behind.abandon()
+        kept = self._resumable.journal.state if self._resumable else None
+        folder = self._resumable.folder if self._resumable else self._folder
+        if kept is not None and kept["n_frames"]:
+            logger.warning("predict: %d frames are finished and kept; the same command goes on", kept["n_frames"])
+        elif folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._end()
 
-    def _draw(self, frame: Frame, peaks: Peaks) -> None:
-        assert self._unfinished is not None
-        picture = overlay(read_frame(frame), unjudged(peaks))
-        write_bytes(self._unfinished / "overlays" / f"{self._names[frame.image_id]}.png", png(picture))
+    def _make_writers(self, videos: bool) -> list[PredictionWriter]:
+        writers: list[PredictionWriter] = [CocoResults(), PointTable(), Provenance()]
+        writers += [TrackTable()] if videos and self.tracker is not None else []
+        writers += [ParquetTable()] if self.parquet else []
+        writers += [DensityTable()] if self.density else []
+        writers += [OverlayPictures()] if self.overlays else []
+        writers += [OverlayVideos()] if self.overlays and videos else []
+        writers += [Heatmaps()] if self.heatmaps else []
+        return writers + ([KeyFrames(while_reading=videos)] if self.key_frames else [])
 
-    def _report(self, final: Path, found: list[_Found], threshold: float, replaced: bool) -> None:
-        points = sum(len(one.peaks) for one in found)
-        files = ["predictions.json", "images.json", "points.csv", *(["overlays/"] if self.overlays else [])]
-        logger.info("predict: %d points with a score of %.3f or more in %d images", points, threshold, len(found))
-        highest = max((float(one.peaks.scores.max()) for one in found if len(one.peaks)), default=None)
-        if highest is not None and highest < SILENT_BELOW:
+    def _found(self, outputs: Detections, batch: Batch, module: PointModule) -> list[Found]:
+        maps = None
+        if any(writer.wants_heatmaps for writer in self._writers):
+            maps = outputs.logits.detach().float().sigmoid().cpu().numpy()
+        found = []
+        for place, (frame, peaks) in enumerate(zip(outputs.frames, outputs.peaks, strict=True)):  # none of a dummy
+            pixels = batch.pixels[place] if batch.pixels else None
+            heat = None if maps is None else Heatmap(maps[place, 0], batch.letterboxes[place], module.net.stride)
+            in_video = self._stream is not None and "frame" in frame.extra
+            found.append(Found(frame, peaks.above(module.threshold), in_video, pixels=pixels, heatmap=heat))
+        return found
+
+    def _report(self, final: Path, session: PredictionSession, threshold: float, replaced: bool) -> None:
+        what = "images" if self._stream is None else "frames"
+        counts = session.n_points, threshold, session.n_frames
+        logger.info("predict: %d points with a score of %.3f or more in %d " + what, *counts)
+        if session.highest is not None and session.highest < SILENT_BELOW:
             logger.warning(
                 "predict: no score is above %.3f: unless carcloc test says that such scores rank well, the model has "
                 "hardly learnt; train longer",
-                highest,
+                session.highest,
             )
+        files = sorted(path.name + ("/" if path.is_dir() else "") for path in final.iterdir())
         earlier = "; the earlier ones there are replaced" if replaced else ""
         logger.info("predictions: %s (%s)%s", final, ", ".join(files), earlier)
 
-
-def _write(folder: Path, found: list[_Found], calibration: Calibration | None) -> None:
-    images = [
-        {"id": one.image_id, "file_name": one.file_name, "width": one.size[1], "height": one.size[0]} for one in found
-    ]
-    write_json(folder / "images.json", {"images": images, "annotations": [], "categories": [CATEGORY]})
-    with atomic_path(folder / "predictions.json") as path, path.open("w", encoding="utf-8") as file:
-        file.write("[")
-        for number, entry in enumerate(entry for one in found for entry in _results(one, calibration)):
-            file.write((",\n" if number else "") + json.dumps(entry, allow_nan=False))
-        file.write("]\n")
-    with atomic_path(folder / "points.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("file_name", "x", "y", "score"))
-        writer.writerows((one.file_name, *row) for one in found for row in one.rows())
+    def _end(self) -> None:
+        if self._stopper is not None:
+            self._stopper.release()
+        if self._resumable is not None:
+            self._resumable.lock.close()
+        self._behind = self._session = self._folder = self._resumable = self._stopper = None
 
 
-def _results(one: _Found, calibration: Calibration | None) -> Iterator[dict[str, Any]]:
-    for x, y, score in one.rows():
-        entry = {"image_id": one.image_id, "category_id": CATEGORY["id"], "keypoints": [x, y, 2], "score": score}
-        if calibration is not None:
-            entry["probability"] = round(float(calibration.scale.probability(score)), 4)
-        yield entry
-
-
-def _make_sibling(final: Path) -> Path:
-    """A new hidden folder beside ``final``, on the same disk, so that it can be renamed to it."""
-    if final.is_symlink() or (final.exists() and not final.is_dir()):
-        raise InputError(f"{final}: is no folder, and predictions go to a folder of that name; move it away")
-    make_folder(final.parent)
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent))
-    except OSError as error:
-        raise InputError(f"{final.parent}: cannot be written ({error.strerror}); name another folder") from error
-    folder.chmod(final.parent.stat().st_mode & 0o777)  # mkdtemp's folders are closed to all others
-    return folder
-
-
-def _replace_folder(complete: Path, final: Path) -> None:
-    """Put ``complete`` in the place of ``final``; the earlier one goes only when the new one stands."""
-    earlier = complete.with_suffix(".old")
-    if final.exists():
-        final.rename(earlier)
-    try:
-        complete.rename(final)
-    except OSError:
-        if earlier.exists():
-            earlier.rename(final)
-        raise
-    shutil.rmtree(earlier, ignore_errors=True)
+def _names(stream: FrameStream) -> dict[str, str]:
+    """Names of pictures and videos, by file name."""
+    items = [Frame(number, item.file_name, Path(), (1, 1)) for number, item in enumerate(stream.items)]
+    names = picture_names(items)
+    return {item.file_name: names[item.image_id] for item in items}

@@ -8,6 +8,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
+from carcinosis_loc.data.stream import FrameStream
+
 _SHOWN = {"train/loss": "loss", "val/peaks_per_frame": "peaks/frame", "val/max_probability": "max p"}
 
 
@@ -26,6 +28,7 @@ class Progress(ProgressBar):
         self._began = self._last_line = 0.0
         self._done = self._first = self._total = 0
         self._what = ""
+        self._stream: FrameStream | None = None
 
     @property
     def is_enabled(self) -> bool:
@@ -91,12 +94,16 @@ class Progress(ProgressBar):
         self._close("")
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Open the bar."""
-        self._open("predict", _total(trainer.num_predict_batches))
+        """Open the bar: over batches, or over the frames of a stream."""
+        self._stream = getattr(getattr(trainer, "datamodule", None), "stream", None)
+        if self._stream is None:
+            self._open("predict", _total(trainer.num_predict_batches))
+        else:
+            self._open("predict", self._stream.expected_frames or 0, self._stream.position.image_id - 1)
 
-    def on_predict_batch_end(self, *_: Any, **__: Any) -> None:
+    def on_predict_batch_end(self, trainer: Trainer, module: LightningModule, found: Any, batch: Any, *_: Any) -> None:
         """One step on."""
-        self._step("", self._done + 1)
+        self._step("", self._done + (1 if self._stream is None else len(batch)))
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the bar."""
@@ -135,9 +142,9 @@ class Progress(ProgressBar):
     def _share(self) -> str:
         took, steps = time.monotonic() - self._began, self._done - self._first
         if not self._total or steps <= 0:
-            return f"step {self._done}"
-        left = took / steps * (self._total - self._done)
-        return f"{100 * self._done // self._total:3d}%, {_clock(left)} left,"
+            return f"step {self._done}" if self._stream is None else f"frame {self._done}"
+        left = took / steps * max(0, self._total - self._done)
+        return f"{min(100, 100 * self._done // self._total):3d}%, {_clock(left)} left,"
 
     @staticmethod
     def _values(trainer: Trainer) -> str:

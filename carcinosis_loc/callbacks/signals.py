@@ -55,3 +55,24 @@ class PutOffSignals:
     def _agreed(self, trainer: Trainer, number: int) -> bool:
         came = number in self._came
         return came if trainer.world_size == 1 else trainer.strategy.reduce_boolean_decision(came, all=False)
+
+
+class EndOnSignal:
+    """Turns the first SIGINT or SIGTERM into a call, such as that which ends a live stream; the second acts as ever."""
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        self._end = end
+        self._handlers: dict[int, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._handlers[number] = signal.signal(number, self._came)
+
+    def release(self) -> None:
+        """Put the handlers back."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
+
+    def _came(self, number: int, frame: object) -> None:
+        self.release()
+        self._end()

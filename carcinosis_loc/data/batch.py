@@ -1,13 +1,46 @@
 """What the data loader hands to the module."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from carcinosis_loc.data.view import View
 from carcinosis_loc.points import Frame, Letterbox
+from carcinosis_loc.video import Outcome
+
+Rgb = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in a stream of images and videos, from which reading can go on.
+
+    Attributes:
+        item: number of the image or video, from 0.
+        after: index of the last frame that was looked at in it; -1 at its start.
+        image_id: of the next frame.
+    """
+
+    item: int = 0
+    after: int = -1
+    image_id: int = 1
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """Comes with the last batch of a chunk of a stream: what lies before it need not be read again.
+
+    Attributes:
+        position: where the next chunk starts.
+        ended: the videos that were read to their ends since the milestone before.
+    """
+
+    position: Position
+    ended: tuple[Outcome, ...] = ()
 
 
 @dataclass
@@ -24,6 +57,8 @@ class Batch:
         letterboxes: the B maps between image and network pixels.
         views: the B windows of the letterboxed frames that ``image`` shows; empty where nothing was augmented.
         dummy: True for a batch that only keeps a process busy that has no image: it counts nowhere.
+        pixels: the B frames as they were read, ``(h, w, 3)``, RGB, on the host; empty where they can be read again.
+        milestone: in a stream, what its chunk ends with.
     """
 
     image: Tensor
@@ -35,6 +70,8 @@ class Batch:
     letterboxes: list[Letterbox]
     views: list[View]
     dummy: bool = False
+    pixels: list[Rgb] = field(default_factory=list)
+    milestone: Milestone | None = None
 
     def __len__(self) -> int:
         return len(self.image)

@@ -4,21 +4,21 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import cv2
-import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from carcinosis_loc.data.additions import Additions, with_additions
 from carcinosis_loc.data.batch import Batch
-from carcinosis_loc.data.collate import collate
 from carcinosis_loc.data.dataset import PATIENCE_S, PointDataset, Sample
-from carcinosis_loc.data.loading import TrainLoader
+from carcinosis_loc.data.loading import TrainLoader, loading_options
 from carcinosis_loc.data.sampling import EvaluationBatches, TrainSampler
-from carcinosis_loc.data.splits import anonymous, read_source, read_split, warn_of_shared_groups
+from carcinosis_loc.data.sources import anonymous_items, read_source
+from carcinosis_loc.data.splits import anonymous, read_split, warn_of_shared_groups
+from carcinosis_loc.data.stream import FrameStream, stream_loader
 from carcinosis_loc.data.transforms import TrainTransform
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.points import Frame
+from carcinosis_loc.video import FrameRate, Video
 
 _NEEDED = {"fit": "train", "validate": "val", "test": "test", "predict": "predict"}
 
@@ -31,7 +31,10 @@ class PointDataModule(LightningDataModule):
         train_json: COCO keypoint file to train on.
         val_json: COCO keypoint file for validation; ``fit`` does without.
         test_json: COCO keypoint file for the test.
-        predict_source: an image, a folder, or a COCO file whose images are meant.
+        predict_source: an image, a video, a folder of them, a COCO file whose images are meant, a list of these (a
+            ``.txt`` with one path a line), a device, or ``-`` for a video on standard input.
+        every_nth: look at every n-th frame of a video.
+        per_second: look at so many frames a second of a video, instead.
         image_size: ``(height, width)`` that frames are letterboxed to, network pixels; null keeps the native size.
         batch_size: frames of a batch and process.
         num_workers: data-loading processes; 0 loads in the main process.
@@ -54,6 +57,8 @@ class PointDataModule(LightningDataModule):
         val_json: str | None = None,
         test_json: str | None = None,
         predict_source: str | None = None,
+        every_nth: int = 1,
+        per_second: float | None = None,
         image_size: tuple[int, int] | None = None,
         batch_size: int = 8,
         num_workers: int = 2,
@@ -85,7 +90,9 @@ class PointDataModule(LightningDataModule):
         self.anonymize = anonymize
         self.patience_s = patience_s
         self.seed = seed
+        self.rate = FrameRate(every_nth, per_second)
         self.frames: dict[str, list[Frame]] = {}
+        self.stream: FrameStream | None = None  # in place of frames, where there is a video to predict on
         self._train_loader: TrainLoader | None = None
         self._left_off: dict[str, int] = {}
         self._taught: tuple[Mapping[int, Additions], float] = ({}, 0.0)
@@ -97,7 +104,7 @@ class PointDataModule(LightningDataModule):
             subcommand: "fit", "validate", "test" or "predict".
 
         Raises:
-            InputError: an argument is missing or wrong, or so is a file, an annotation or an image's header.
+            InputError: an argument is missing or wrong, or a file, an annotation or a header is.
         """
         self._check_numbers()
         needed = [_NEEDED[subcommand]]
@@ -105,7 +112,7 @@ class PointDataModule(LightningDataModule):
             needed.append("val")
         for split in needed:
             if split not in self.frames:
-                self.frames[split] = self._read(split)
+                self.frames[split] = self._read_source() if split == "predict" else self._read(split)
         if subcommand == "fit":
             self._check_train_sizes()
         paths = {split: getattr(self, f"{split}_json") for split in ("train", "val", "test")}
@@ -128,7 +135,7 @@ class PointDataModule(LightningDataModule):
             batch_size=self.batch_size,
             sampler=sampler,
             drop_last=len(sampler) >= self.batch_size,
-            **self._loading(),
+            **loading_options(self.num_workers),
         )
         if self._left_off:
             self._train_loader.load_state_dict(self._left_off)
@@ -153,9 +160,15 @@ class PointDataModule(LightningDataModule):
         """Each test frame once."""
         return self._evaluation_loader("test")
 
-    def predict_dataloader(self) -> DataLoader[Sample]:
-        """Each frame of ``predict_source`` once."""
-        # Lightning fears that a batch sampler it does not know may drop frames; EvaluationBatches drops none.
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """Each frame of ``predict_source`` once; as a stream where there is a video among them.
+
+        Raises:
+            InputError: several processes, and a video.
+        """
+        if self.stream is not None:
+            return stream_loader(self.stream, self._rank()[1])
+        # Lightning fears that a batch sampler that it does not know drops frames
         warnings.filterwarnings("ignore", "You are using a custom batch sampler")
         return self._evaluation_loader("predict")
 
@@ -187,10 +200,14 @@ class PointDataModule(LightningDataModule):
         if unknown:
             raise InputError(f"--data.exhaustive_splits may hold train, val and test, not {', '.join(unknown)}")
 
+    def _read_source(self) -> list[Frame]:
+        items = read_source(self._required("predict_source"), self.image_dir, allow_symlinks=self.allow_symlinks)
+        if any(isinstance(item, Video) for item in items):
+            items = anonymous_items(items) if self.anonymize else items
+            self.stream = FrameStream(items, self.rate, self.image_size, self.batch_size, self.patience_s)
+        return [item for item in items if isinstance(item, Frame) and self.stream is None]
+
     def _read(self, split: str) -> list[Frame]:
-        if split == "predict":
-            source = self._required("predict_source")
-            return read_source(source, self.image_dir, allow_symlinks=self.allow_symlinks)
         json_path, image_dir = self._required(f"{split}_json"), self._required("image_dir")
         return read_split(
             split,
@@ -227,21 +244,7 @@ class PointDataModule(LightningDataModule):
     def _whole_frames(self, dataset: PointDataset) -> DataLoader[Sample]:
         sizes = [dataset.network_size(index) for index in range(len(dataset))]
         batches = EvaluationBatches(sizes, self.batch_size, *self._rank())
-        return DataLoader(dataset, batch_sampler=batches, **self._loading())
-
-    def _loading(self) -> dict[str, Any]:
-        return {
-            "num_workers": self.num_workers,
-            "persistent_workers": self.num_workers > 0,
-            "pin_memory": torch.cuda.is_available(),
-            "collate_fn": collate,
-            "worker_init_fn": _start_worker,
-        }
+        return DataLoader(dataset, batch_sampler=batches, **loading_options(self.num_workers))
 
     def _rank(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-
-
-def _start_worker(worker_id: int) -> None:
-    """Workers are many: each does with one thread."""
-    cv2.setNumThreads(0)

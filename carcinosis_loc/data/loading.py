@@ -1,10 +1,13 @@
-"""The loader of training batches: it can go on in the middle of an epoch."""
+"""How batches are loaded; the loader of training batches can go on in the middle of an epoch."""
 
 from collections.abc import Iterator
 from typing import Any
 
+import cv2
+import torch
 from torch.utils.data import DataLoader
 
+from carcinosis_loc.data.collate import collate
 from carcinosis_loc.data.dataset import Sample
 from carcinosis_loc.data.sampling import TrainSampler
 
@@ -38,3 +41,19 @@ class TrainLoader(DataLoader[Sample]):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """An iteration over the same epoch leaves these batches out."""
         self._left_off = state["epoch"], state["batches"]
+
+
+def loading_options(num_workers: int) -> dict[str, Any]:
+    """What all loaders of frames have in common, as arguments of ``DataLoader``."""
+    return {
+        "num_workers": num_workers,
+        "persistent_workers": num_workers > 0,
+        "pin_memory": torch.cuda.is_available(),
+        "collate_fn": collate,
+        "worker_init_fn": _start_worker,
+    }
+
+
+def _start_worker(worker_id: int) -> None:
+    """Workers are many: each does with one thread."""
+    cv2.setNumThreads(0)

@@ -7,7 +7,6 @@ from itertools import combinations
 from pathlib import Path
 
 from carcinosis_loc.annotations.coco import read_coco
-from carcinosis_loc.annotations.images import image_size, list_images
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.points import Frame
 
@@ -37,31 +36,6 @@ def read_split(
         raise InputError(f"{json_path}: the training set is empty: none of its images has a labelled point")
     _report(split, frames, assumed_exhaustive=exhaustive)
     return [frame if frame.exhaustive is not None else replace(frame, exhaustive=exhaustive) for frame in frames]
-
-
-def read_source(source: str | Path, image_dir: str | Path | None, *, allow_symlinks: bool) -> list[Frame]:
-    """Frames without labels: of an image, of a folder and its folders, or of a COCO image list (``.json``).
-
-    Images that no label file lists get the ids 1, 2, … in the order of their paths.
-
-    Raises:
-        InputError: nothing found, an unreadable image, or an image list without ``image_dir``.
-    """
-    source = Path(source)
-    if source.suffix.lower() == ".json" and not source.is_dir():
-        if image_dir is None:
-            raise InputError(f"{source}: names images by file_name; give their folder with --data.image_dir")
-        frames = read_coco(source, image_dir, allow_symlinks=allow_symlinks, with_labels=False)
-    else:
-        folder = source if source.is_dir() else source.parent
-        frames = [
-            Frame(number, path.relative_to(folder).as_posix(), path, image_size(path))
-            for number, path in enumerate(list_images(source, allow_symlinks=allow_symlinks), 1)
-        ]
-    if not frames:
-        raise InputError(f'{source}: there is nothing to predict on: "images" holds none')
-    _log.info("predict: %d images", len(frames))
-    return [replace(frame, exhaustive=False) for frame in frames]
 
 
 def warn_of_shared_groups(

@@ -54,11 +54,11 @@ def panel(
     columns = [np.concatenate([_widen(cell, width), _widen(legend, width)]) for cell, legend in cells]
     gap = _paper(columns[0].shape[0], _GAP_PX)
     row = np.concatenate([columns[0], gap, columns[1], gap, columns[2]], axis=1)
-    return np.concatenate([_title(title, row.shape[1]), row])
+    return np.concatenate([caption(title, row.shape[1]), row])
 
 
-def _title(text: str, width: int) -> Rgb:
-    """The text, its beginning cut off where it is too long: file names differ at their end."""
+def caption(text: str, width: int) -> Rgb:
+    """A strip of text, ``(32, width, 3)``; too long a text loses its beginning: file names differ at their end."""
     while len(text) > 2 and _length(text) > width - 2 * _GAP_PX:
         text = "\N{HORIZONTAL ELLIPSIS}" + text[2:]
     strip = _paper(_STRIP_PX, width)

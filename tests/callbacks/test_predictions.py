@@ -12,11 +12,12 @@ from bright import bright_module, quiet_trainer, spot_data
 from pycocotools.coco import COCO
 from scipy.special import expit, logit
 
-from carcinosis_loc.callbacks import predictions
+from carcinosis_loc.callbacks import unfinished
 from carcinosis_loc.callbacks.predictions import PredictionFiles
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.metrics.probability import ScoreScale
+from carcinosis_loc.writers import CocoResults, OverlayPictures, PointTable
 
 
 def predict(spots, root, module=None, callback=None, source=None, **options):
@@ -77,7 +78,8 @@ def test_files_agree_and_keep_the_order_of_the_images(spots, tmp_path):
         assert (image["height"], image["width"]) == pixels.shape[:2]
     name_of = {image["id"]: image["file_name"] for image in images}
     as_rows = [(name_of[one["image_id"]], *map(str, one["keypoints"][:2]), str(one["score"])) for one in results]
-    assert as_rows == [tuple(row.values()) for row in rows]
+    assert as_rows == [(row["file_name"], row["x"], row["y"], row["score"]) for row in rows]
+    assert {(row["frame"], row["time_s"], row["track_id"]) for row in rows} == {("", "", "")}
     assert [name for name, *_ in as_rows] == sorted(name for name, *_ in as_rows)
     assert all(one["category_id"] == 1 and one["keypoints"][2] == 2 for one in results)
 
@@ -102,11 +104,12 @@ def test_a_calibrated_model_tells_probabilities(spots, tmp_path):
 
 def test_no_point_at_all_is_an_empty_result(spots, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
-        predict(spots, tmp_path, bright_module(threshold=1.0), PredictionFiles(overlays=False))
+        predict(spots, tmp_path, bright_module(threshold=1.0), PredictionFiles(overlays=False, key_frames=False))
     assert results_of(tmp_path) == []
-    assert (tmp_path / "predictions" / "points.csv").read_text() == "file_name,x,y,score\n"
+    assert (tmp_path / "predictions" / "points.csv").read_text() == "file_name,frame,time_s,x,y,score,track_id\n"
     assert len(images_of(tmp_path)) == 23
-    assert {p.name for p in (tmp_path / "predictions").iterdir()} == {"predictions.json", "images.json", "points.csv"}
+    files = {"predictions.json", "images.json", "points.csv", "provenance.json"}
+    assert {p.name for p in (tmp_path / "predictions").iterdir()} == files
     assert "0 points with a score of 1.000 or more in 23 images" in caplog.text
 
 
@@ -142,18 +145,21 @@ def test_an_earlier_run_is_replaced_and_not_mixed(spots, tmp_path):
     assert (tmp_path / "predictions").stat().st_mode & 0o777 == tmp_path.stat().st_mode & 0o777
 
 
-@pytest.mark.parametrize("where", ["_draw", "_write", "_replace_folder"])
+@pytest.mark.parametrize(
+    ("owner", "where"),
+    [(OverlayPictures, "frame"), (CocoResults, "frame"), (PointTable, "finish"), (unfinished, "replace_folder")],
+)
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_a_failure_leaves_the_earlier_run_as_it_was(spots, tmp_path, monkeypatch, where, error):
+def test_a_failure_leaves_the_earlier_run_as_it_was(spots, tmp_path, monkeypatch, owner, where, error):
     leave_an_earlier_run(tmp_path)
     calls = []
 
     def fail(*given):
         calls.append(given)
-        if len(calls) == (3 if where == "_draw" else 1):
+        if len(calls) == (3 if where == "frame" else 1):
             raise error
 
-    monkeypatch.setattr(PredictionFiles if where == "_draw" else predictions, where, fail)
+    monkeypatch.setattr(owner, where, fail)
     with pytest.raises((OSError, KeyboardInterrupt, SystemExit)):
         predict(spots, tmp_path)
     assert calls
@@ -165,7 +171,7 @@ def test_a_failure_leaves_the_earlier_run_as_it_was(spots, tmp_path, monkeypatch
 def test_if_the_new_folder_cannot_take_its_place_the_old_one_returns(tmp_path):
     leave_an_earlier_run(tmp_path)
     with pytest.raises(FileNotFoundError):
-        predictions._replace_folder(tmp_path / ".predictions.x.part", tmp_path / "predictions")
+        unfinished.replace_folder(tmp_path / ".predictions.x.part", tmp_path / "predictions")
     assert (tmp_path / "predictions" / "predictions.json").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["predictions"]
 
@@ -196,5 +202,6 @@ def test_two_processes_write_what_one_writes(spots, tmp_path, images):
     predict(spots, tmp_path / "one", source=source)
     predict(spots, tmp_path / "two", source=source, devices=2, strategy="ddp_fork")
     assert [path.name for path in (tmp_path / "two").iterdir()] == ["predictions"]
+    (tmp_path / "one" / "predictions" / "provenance.json").unlink()  # it tells the time
     for path in (tmp_path / "one").rglob("*.*"):
         assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes(), path.name

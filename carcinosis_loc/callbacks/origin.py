@@ -1,0 +1,59 @@
+"""What a run of ``predict`` was told, for ``provenance.json`` and to know the same run again."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+
+from carcinosis_loc.data.stream import FrameStream
+from carcinosis_loc.module import PointModule
+from carcinosis_loc.points import Frame
+from carcinosis_loc.video import Video
+from carcinosis_loc.writers import sha256
+
+
+def provenance(trainer: Trainer, module: PointModule, anonymize: bool) -> dict[str, Any]:
+    """Checkpoint, threshold and source; without their names where those must not be told."""
+    checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else None
+    source = getattr(getattr(trainer, "datamodule", None), "predict_source", None)
+    name = None if source is None or anonymize else "stdin" if source == "-" else Path(source).resolve().name
+    return {
+        "checkpoint": None if checkpoint is None or anonymize else checkpoint.name,
+        "checkpoint_sha256": None if checkpoint is None else sha256(checkpoint),
+        "threshold": module.threshold,
+        "threshold_rule": _rule(module),
+        "score_floor": module.decoder.score_floor,
+        "match_radius_px": module.match_radius_px,
+        "source": name,
+    }
+
+
+def identity(trainer: Trainer, module: PointModule, stream: FrameStream, outputs: dict[str, Any]) -> dict[str, Any]:
+    """All that the files of a run on video depend on: one that was told the same may go on with it."""
+    origin = provenance(trainer, module, anonymize=True)
+    decoder = {name: value for name, value in vars(module.decoder).items() if isinstance(value, int | float)}
+    return {
+        "source": [_known(item) for item in stream.items],
+        "model": origin["checkpoint_sha256"],
+        "threshold": origin["threshold"],
+        "decoder": decoder | {"threshold": None},
+        "sampling": [stream.rate.every_nth, stream.rate.per_second],
+        "image_size": stream.image_size,
+        "batch_size": stream.batch_size,
+        **outputs,
+    }
+
+
+def _rule(module: PointModule) -> str | None:
+    if module.decoder.threshold is not None:
+        return "given by hand"
+    return None if module.calibration is None else str(module.calibration)
+
+
+def _known(item: Frame | Video) -> list[Any]:
+    """A file as it is told from another one, without its folder."""
+    path = item.path if isinstance(item, Frame) else Path(item.source)
+    if isinstance(item, Video) and item.live:
+        return [item.file_name]
+    status = path.stat()
+    return [item.file_name, status.st_size, status.st_mtime_ns]

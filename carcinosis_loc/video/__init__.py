@@ -1,0 +1,19 @@
+"""Video in and out, through PyAV: frames with their times, whatever the container; overlays as MP4. No torch."""
+
+from carcinosis_loc.video.opening import Video, find_video, is_video_name, probe
+from carcinosis_loc.video.rate import FrameRate
+from carcinosis_loc.video.reading import Outcome, VideoFrame, VideoReader
+from carcinosis_loc.video.writing import Mp4Segment, join_segments
+
+__all__ = [
+    "FrameRate",
+    "Mp4Segment",
+    "Outcome",
+    "Video",
+    "VideoFrame",
+    "VideoReader",
+    "find_video",
+    "is_video_name",
+    "join_segments",
+    "probe",
+]
