@@ -90,7 +90,7 @@ def _telling(kept: list[_Kept]) -> list[_Kept]:
 
 
 def _entry(one: _Kept, picture: str | None) -> dict[str, Any]:
-    """A frame: ``found`` and ``mislocated`` as ``[x, y, score, true x, true y]``, ``false`` without, ``missed`` alone."""
+    """A frame: ``found`` and ``mislocated`` are ``[x, y, score, true x, true y]``, ``false`` its first three."""
     frame, wrong = one.frame, one.wrong
     peaks = [[*_xy(xy), float(str(score))] for xy, score in zip(one.peaks.xy, one.peaks.scores, strict=True)]
     points = [_xy(xy) for xy in frame.points.xy]

@@ -10,8 +10,8 @@ from carcinosis_loc.report.burden import Burden
 from carcinosis_loc.report.frames import Float64, Int64
 from carcinosis_loc.report.times import clock
 
-WIDTH, HEIGHT = 720, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 40, 14, 48
+WIDTH, HEIGHT = 720, 270
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 40, 30, 52
 _STRIP = 22  # height of a row of stations under the axis
 _TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
@@ -156,7 +156,13 @@ def histogram_chart(counts: Int64) -> Chart:
 
 
 def unit_chart(
-    name: str, about: str, axes: tuple[str, str], xs: Float64, lines: Sequence[Float64], rule: float | None, rule_name: str
+    name: str,
+    about: str,
+    axes: tuple[str, str],
+    xs: Float64,
+    lines: Sequence[Float64],
+    rule: float | None,
+    rule_name: str,
 ) -> Chart:
     """Curves whose axes both run from 0 to 1; ``rule`` is a vertical line."""
     scale = _Scale(1.0, 1.0)

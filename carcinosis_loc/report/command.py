@@ -12,7 +12,9 @@ NAME = "report.html"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``carcloc report``."""
-    parser.add_argument("folder", type=Path, metavar="RUN_OR_PREDICTIONS", help="what carcloc test or predict has filled")
+    parser.add_argument(
+        "folder", type=Path, metavar="RUN_OR_PREDICTIONS", help="what carcloc test or predict has filled"
+    )
     parser.add_argument(
         "--stations", type=Path, metavar="CSV", help="start,end,station: when the camera looked at what (s or hh:mm:ss)"
     )

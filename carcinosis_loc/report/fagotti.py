@@ -108,14 +108,15 @@ CUT_OFFS = (
     ),
     CutOff(
         8,
-        "At 8 or more: probability of optimal resection at laparotomy 0, unnecessary laparotomies 40.5 % (113 patients).",
+        "At 8 or more: the probability of optimal resection at laparotomy is 0, and unnecessary laparotomies are "
+        "40.5 % (113 patients).",
         "Fagotti et al., Am J Obstet Gynecol 2008;199:642.e1-6, prospective validation",
         "checked against the abstract",
         True,
     ),
     CutOff(
         10,
-        "At 10 or more, in an updated model with one item fewer: complete primary surgery practically never, about 33 % "
+        "At 10 or more, in an updated model with an item fewer: complete primary surgery practically never, about 33 % "
         "unnecessary laparotomies.",
         "Petrillo et al., Gynecol Oncol 2015",
         "NOT VERIFIED: neither paper nor abstract could be read; the updated model is not the sum of these seven items",
@@ -128,8 +129,9 @@ UNVERIFIED = (
     "Versions differ: surface metastases of the spleen count with the stomach or with the liver."
 )
 AGREEMENT = (
-    "Surgeons who scored the same videos agreed well (intraclass correlation 0.83 with all items, 0.64 with the adjusted "
-    "score; 11 surgeons, 15 videos); mesentery, stomach and liver could least be explored (FRANCOGYN study, abstract)."
+    "Surgeons who scored the same videos agreed well (intraclass correlation 0.83 with all items, 0.64 with the "
+    "adjusted score; 11 surgeons, 15 videos); mesentery, stomach and liver could least be explored (FRANCOGYN "
+    "study, abstract)."
 )
 
 

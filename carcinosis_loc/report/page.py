@@ -33,8 +33,8 @@ def render(template: str, **content: Any) -> str:
     style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     return environment.get_template(template).render(
         content,
-        style=Markup(style),  # noqa: S704  our own files, which the policy names by their hash
-        script=Markup(script),  # noqa: S704
+        style=Markup(style),  # our own files, which the policy names by their hash
+        script=Markup(script),
         policy=_policy(style, script),
         made_by=f"carcloc {version('carcinosis-loc')}",
     )
@@ -42,7 +42,7 @@ def render(template: str, **content: Any) -> str:
 
 def number(value: float | None, digits: int = 1) -> str:
     """A figure for people: a dash for none, no decimals that are zero."""
-    return "–" if value is None else f"{value:,.{digits}f}".removesuffix("." + "0" * digits)
+    return "\N{EN DASH}" if value is None else f"{value:,.{digits}f}".removesuffix("." + "0" * digits)
 
 
 def without_threshold(rule: str | None) -> str | None:

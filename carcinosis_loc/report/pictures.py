@@ -15,7 +15,7 @@ _MOST_SIDE_PX = 1280
 
 @dataclass(frozen=True)
 class Circle:
-    """A point on a frame: image pixels, its score, and the circle's radius (it grows with the score, as on overlays)."""
+    """A point on a frame, image pixels; the radius grows with the score, as on overlays."""
 
     x: float
     y: float

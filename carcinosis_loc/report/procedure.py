@@ -165,7 +165,9 @@ def _levels(findings: Findings) -> dict[str, Any]:
     found = findings.found
     ends = (float(found.score.min()), float(found.score.max())) if len(found) else (findings.threshold,) * 2
     inner = np.linspace(*ends, _LEVELS)[1:-1].round(4)
-    scores: Float64 = np.unique(np.concatenate([ends, inner[(inner > ends[0]) & (inner < ends[1])], [findings.threshold]]))
+    scores: Float64 = np.unique(
+        np.concatenate([ends, inner[(inner > ends[0]) & (inner < ends[1])], [findings.threshold]])
+    )
     counts = [findings.counts(score) for score in scores]
     slope, offset = findings.provenance.get("score_scale", (None, None))
     return {

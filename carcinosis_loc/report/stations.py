@@ -5,6 +5,7 @@ import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ _UNSIDED = ("diaphragm", "peritoneum")  # where nobody says which side
 
 @dataclass(frozen=True)
 class Interval:
-    """A stretch of a video in which the camera looked at a station: from ``start_s`` up to, not including, ``end_s``."""
+    """A stretch of a video in which the camera looked at a station; ``end_s`` is not part of it."""
 
     video: str
     start_s: float
@@ -107,7 +108,9 @@ def _interval(path: Path, line: int, row: dict[str, str], videos: Sequence[Video
     if end_s > math.ceil(video.duration_s) or start_s >= video.duration_s > 0:
         until = f"reading broke off at {clock(video.duration_s)}" if video.broke_off else "the video is shorter"
         raise InputError(f"{where}: the interval reaches to {row['end']}, but {until} ({video.duration_s:.1f} s)")
-    return Interval(name, start_s, min(end_s, math.nextafter(video.duration_s, math.inf)), _station(where, row), line)
+    if end_s >= video.duration_s:  # the last frame may lie at the very end
+        end_s = math.nextafter(video.duration_s, math.inf)
+    return Interval(name, start_s, end_s, _station(where, row), line)
 
 
 def _time(where: str, key: str, text: str) -> float:
@@ -124,13 +127,15 @@ def _station(where: str, row: dict[str, str]) -> str:
     if given not in known:
         near = difflib.get_close_matches(given, list(known), 1)
         hint = f"did you mean {known[near[0]]}? " if near else ""
-        raise InputError(f"{where}: unknown station {shown(row['station'])}; {hint}known are {', '.join(known.values())}")
+        raise InputError(
+            f"{where}: unknown station {shown(row['station'])}; {hint}known are {', '.join(known.values())}"
+        )
     return known[given]
 
 
 def _refuse_overlap(path: Path, intervals: Sequence[Interval]) -> None:
     ordered = sorted(intervals, key=lambda one: (one.video, one.start_s))
-    for first, second in zip(ordered, ordered[1:], strict=False):
+    for first, second in pairwise(ordered):
         if first.video == second.video and second.start_s < first.end_s:
             raise InputError(f"{path}: the intervals of lines {first.line} and {second.line} overlap")
 

@@ -6,9 +6,6 @@ import json
 import cv2
 import numpy as np
 
-from carcinosis_loc.synthetic.frames import make_frame
-from carcinosis_loc.synthetic.looks import draw_look
-
 SIZE = (180, 320)
 PROVENANCE = {
     "version": "0.1.0",
@@ -52,15 +49,19 @@ def write(folder, images, points, key_frames=(), tracks=None, provenance=None):
     return folder
 
 
+def picture(size):
+    """A frame without a nodule: red, brighter to the right."""
+    shade = np.linspace(0.4, 1, size[1])[None, :, None] * np.array([200, 90, 80])
+    return np.broadcast_to(shade, (*size, 3)).astype(np.uint8)
+
+
 def video_facts(name, duration_s, **more):
     facts = {"file_name": name, "fps": 25.0, "duration_s": duration_s, "n_frames_read": int(duration_s * 25)}
     return facts | {"every_nth": 25, "complete": True, "broke_off": None} | more
 
 
 def write_video(folder, name="case.mp4", seconds=60, size=SIZE, key_every=10, **more):
-    """One frame a second: nodule ``k`` (track ``k``) is seen in the seconds that its number divides, and some fainter."""
-    random = np.random.default_rng(0)
-    look = draw_look(random)
+    """One frame a second; nodule ``k`` (track ``k``) is seen in every k-th, with a score of 0.9 - k / 20."""
     images, points, key_frames, seen = [], [], [], {}
     for second in range(seconds):
         image_id = second + 1
@@ -70,12 +71,12 @@ def write_video(folder, name="case.mp4", seconds=60, size=SIZE, key_every=10, **
         )
         for track in range(1, 13):
             if second % track == 0:
-                score = round(0.9 - 0.05 * track, 3)  # tracks 1 to 11 reach 0.3 and more; the floor is 0.3
+                score = round(0.9 - 0.05 * track, 3)
                 place = (round(20 + 22 * track + second % 7, 1), round(30 + 9 * track + second % 5, 1))
                 points.append((image_id, *place, score, track))
                 seen.setdefault(track, []).append(second)
         if key_every and second % key_every == 0:
-            key_frames.append((image_id, make_frame(random, look, size).image))
+            key_frames.append((image_id, picture(size)))
     tracks = [
         (track, name, times[0], times[-1], times[0] * 25, times[-1] * 25, len(times), round(0.9 - 0.05 * track, 3))
         for track, times in seen.items()
@@ -86,12 +87,8 @@ def write_video(folder, name="case.mp4", seconds=60, size=SIZE, key_every=10, **
 
 def write_images(folder, names=("a.png", "b.png", "c.png"), key=True):
     """Images without time; the first has no point, the others one and two, and the first and last are key frames."""
-    random = np.random.default_rng(1)
-    images = [
-        {"id": n, "file_name": name, "width": SIZE[1], "height": SIZE[0]} for n, name in enumerate(names, 1)
-    ]
+    images = [{"id": n, "file_name": name, "width": SIZE[1], "height": SIZE[0]} for n, name in enumerate(names, 1)]
     points = [(n, 10.0 * k + 20, 40.0, 0.5, "") for n in range(1, len(names) + 1) for k in range(n - 1)]
-    look = draw_look(random)
-    key_frames = [(n, make_frame(random, look, SIZE).image) for n in (1, len(names))] if key else []
+    key_frames = [(n, picture(SIZE)) for n in (1, len(names))] if key else []
     provenance = PROVENANCE | {"source": "folder", "videos": []}
     return write(folder, images, points, key_frames, None, provenance)
