@@ -76,8 +76,8 @@ def test_bad_tables_are_one_line(minute, tmp_path):
         read_stations(table(tmp_path, "start,end\n0,1\n"), minute.videos)
     with pytest.raises(InputError, match="cannot be read"):
         read_stations(tmp_path / "none.csv", minute.videos)
+    (tmp_path / "bytes.csv").write_bytes(b"start,end,station\n\xff\xfe")
     with pytest.raises(InputError, match="no CSV table"):
-        (tmp_path / "bytes.csv").write_bytes(b"start,end,station\n\xff\xfe")
         read_stations(tmp_path / "bytes.csv", minute.videos)
 
 
@@ -101,9 +101,9 @@ def test_several_videos_need_names(tmp_path):
         for n, name in enumerate(("a.mp4", "b.mp4"), 1)
     ]
     both = read_findings(write(tmp_path / "predictions", images, [(2, 1.0, 1.0, 0.5, "")]))
-    with pytest.raises(InputError, match="file_name is missing .there are several videos."):
+    with pytest.raises(InputError, match="file_name is missing"):
         read_stations(table(tmp_path, "start,end,station\n0,1,liver\n"), both.videos)
-    with pytest.raises(InputError, match="no video 'c.mp4'"):
+    with pytest.raises(InputError, match=r"no video 'c\.mp4'"):
         read_stations(table(tmp_path, "start,end,station,file_name\n0,1,liver,c.mp4\n"), both.videos)
     intervals = read_stations(table(tmp_path, "start,end,station,file_name\n0,1,liver,b.mp4\n"), both.videos)
     assert frames_of(both, intervals).tolist() == [1]
