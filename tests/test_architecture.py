@@ -72,7 +72,18 @@ def test_the_docs_name_every_room():
 
 
 @pytest.mark.parametrize(
-    "module", ["cli", "annotations.coco", "synthetic.dataset", "annotations.thinning", "drawing", "study", "report.command", "report.procedure", "report.evaluation"]
+    "module",
+    [
+        "cli",
+        "annotations.coco",
+        "synthetic.dataset",
+        "annotations.thinning",
+        "drawing",
+        "study",
+        "report.command",
+        "report.procedure",
+        "report.evaluation",
+    ],
 )
 def test_no_torch_where_none_is_needed(module):
     code = f"import sys, carcinosis_loc.{module}; print('torch' in sys.modules, 'albumentations' in sys.modules)"

@@ -11,6 +11,8 @@ import numpy.typing as npt
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
 
+MIN_SIGHTINGS = 3  # as the tracker has it: what was seen in fewer frames may be a false peak
+
 
 @dataclass(frozen=True, eq=False)
 class Frames:
@@ -58,8 +60,7 @@ class Track:
 
     track_id: int
     name: str
-    first_s: float
-    last_s: float
+    n_sightings: int
     best_score: float
 
 
@@ -112,7 +113,8 @@ class Findings:
         return np.bincount(self.found.frame[kept], minlength=len(self.frames)).astype(np.int64)
 
     def tracks_of(self, video: Video) -> list[Track] | None:
-        """The nodules of a video, of which one sighting at least reaches the threshold."""
+        """The nodules of a video: tracks of ``MIN_SIGHTINGS`` or more, of which one reaches the threshold."""
         if self.tracks is None:
             return None
-        return [one for one in self.tracks if one.name == video.name and one.best_score >= self.threshold]
+        own = (one for one in self.tracks if one.name == video.name)
+        return [one for one in own if one.n_sightings >= MIN_SIGHTINGS and one.best_score >= self.threshold]

@@ -18,7 +18,7 @@ from carcinosis_loc.report.fagotti import (
     busiest,
     evidence,
 )
-from carcinosis_loc.report.frames import Findings, Float64, Video
+from carcinosis_loc.report.frames import MIN_SIGHTINGS, Findings, Float64, Video
 from carcinosis_loc.report.origin import measured
 from carcinosis_loc.report.page import render, without_threshold
 from carcinosis_loc.report.pictures import Circle, circles, data_uri, mark_px
@@ -79,6 +79,7 @@ def procedure_page(
         videos=[(labels.video(one), one, findings.tracks_of(one)) for one in findings.videos],
         n_unique=None if findings.tracks is None else sum(len(findings.tracks_of(v) or ()) for v in findings.videos),
         charts=_charts(findings, intervals, labels, window_s),
+        min_sightings=MIN_SIGHTINGS,
         window_s=window_s,
         least_s=least_s,
         stations=summaries(findings, intervals, least_s),
@@ -196,11 +197,17 @@ def _sheet(
 
 
 def _rows(findings: Findings, labels: _Labels) -> list[Row]:
-    """The frames with the most points, in their own order."""
-    counts = findings.counts()
+    """The frames with the most points, in their own order: of a video that of each of its stretches, else of all."""
+    counts, videos = findings.counts(), findings.videos
     best = np.full(len(counts), np.nan)
     np.fmax.at(best, findings.found.frame, findings.found.score)
-    chosen = np.sort(np.argsort(-counts, kind="stable")[:_MOST_ROWS]).tolist()
+    chosen = np.argsort(-counts, kind="stable")[:_MOST_ROWS]
+    if videos and len(counts) > _MOST_ROWS:
+        share = max(1, _MOST_ROWS // (len(videos) + bool(len(findings.images))))
+        groups = [video.frames for video in videos] + ([findings.images] if len(findings.images) else [])
+        stretches = (part for group in groups for part in np.array_split(group, min(share, len(group))))
+        chosen = np.array([part[np.argmax(counts[part])] for part in stretches])
+    chosen = np.sort(chosen).tolist()
     return [Row(labels.of(i), int(counts[i]), None if np.isnan(best[i]) else float(best[i])) for i in chosen]
 
 

@@ -79,13 +79,12 @@ def _read_tracks(path: Path, names: set[str]) -> list[Track] | None:
     if not path.exists():
         return None
     tracks = []
-    with _rows(path, ("track_id", "file_name", "first_s", "last_s", "best_score")) as rows:
+    with _rows(path, ("track_id", "file_name", "n_sightings", "best_score")) as rows:
         for line, row in rows:
             if row["file_name"] not in names:
                 raise InputError(f"{path}: line {line}: no such video in images.json; the files do not belong together")
-            keys = ("track_id", "first_s", "last_s", "best_score")
-            number, first_s, last_s, best = (_number(row[key], path, line, key) for key in keys)
-            tracks.append(Track(int(number), row["file_name"], first_s, last_s, best))
+            number, seen, best = (_number(row[k], path, line, k) for k in ("track_id", "n_sightings", "best_score"))
+            tracks.append(Track(int(number), row["file_name"], int(seen), best))
     return tracks
 
 

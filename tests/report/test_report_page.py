@@ -1,5 +1,7 @@
 """The page as text: whole, alone, silent, and proof against names."""
 
+import base64
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -175,7 +177,6 @@ def test_metadata_of_key_frames_stays_outside(tmp_path):
         exif[0x010E] = "patient Mueller"
         image.save(picture, exif=exif)
     assert b"Mueller" in picture.read_bytes()
-    import base64
 
     for data in re.findall(r"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", page_of(folder)):
         assert b"Mueller" not in base64.b64decode(data)
@@ -194,7 +195,7 @@ def test_a_folder_without_key_frames_tracks_or_provenance_has_a_page(tmp_path):
 def test_no_point_at_all_is_a_page(tmp_path):
     folder = write_video(tmp_path, seconds=3)
     (folder / "points.csv").write_text("file_name,frame,time_s,x,y,score,track_id\n")
-    (folder / "tracks.csv").write_text("track_id,file_name,first_s,last_s,best_score\n")
+    (folder / "tracks.csv").write_text("track_id,file_name,n_sightings,best_score\n")
     page = Reader(page_of(folder))
     assert "No point is no proof of no disease." in page.words
     assert [one["max"] for one in page.all("input") if one.get("type") == "range"] == ["0"]
@@ -277,3 +278,41 @@ def test_the_cut_offs_stand_with_their_sources_and_what_was_not_verified_says_so
         assert one.source in words
         assert one.verified != one.checked.startswith("NOT VERIFIED")
     assert "NOT VERIFIED: neither paper nor abstract could be read" in words
+
+
+# The table of frames, and what a test of the same checkpoint says.
+
+
+def test_a_long_video_has_one_row_a_stretch(tmp_path):
+    folder = write_video(tmp_path, seconds=300, key_every=0)
+    page = page_of(folder)
+    assert "Of each of 100 stretches the frame with the most points" in Reader(page).words
+    rows = re.findall(r'<tr><th scope="row">([\d:]+)</th><td class="n">(\d+)</td>', page)
+    counts = [sum(second % k == 0 for k in range(1, 13)) for second in range(300)]
+    assert [int(count) for _, count in rows] == [max(counts[i : i + 3]) for i in range(0, 300, 3)]
+    assert rows[0] == ("00:00", "12")
+
+
+def test_what_was_seen_in_fewer_than_three_frames_is_no_unique_nodule(tmp_path):
+    folder = write_video(tmp_path, seconds=7, key_every=0)  # nodules 1, 2 and 3 are seen 7, 4 and 3 times
+    assert "unique nodules, linked over frames 3" in Reader(page_of(folder)).words
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"), [(None, True), ("checkpoint", False), ("config_test.yaml", False), ("metrics.json", False)]
+)
+def test_a_test_of_the_same_checkpoint_is_told_and_of_no_other(tmp_path, changed, told):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "best.ckpt").write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    folder = write_video(tmp_path / "predictions", seconds=5, key_every=0, checkpoint_sha256=digest)
+    figures = dict.fromkeys(("f1", "precision", "recall", "threshold"), 0.875) | {"n_images": 6, "n_points": 31}
+    (tmp_path / "metrics.json").write_text(json.dumps(figures | {"match_radius_px": 6}))
+    (tmp_path / "config_test.yaml").write_text("ckpt_path: elsewhere/best.ckpt\n")
+    if changed == "checkpoint":
+        (tmp_path / "checkpoints" / "best.ckpt").write_bytes(b"others")
+    elif changed == "config_test.yaml":
+        (tmp_path / changed).write_text("ckpt_path: last.ckpt\n")
+    elif changed:
+        (tmp_path / changed).write_text("{")
+    assert ("F1 0.875, precision 0.875" in Reader(page_of(folder)).words) is told

@@ -72,7 +72,7 @@ IMAGE = {"id": 1, "file_name": "a.png", "width": 4, "height": 3}
         ("points.csv", HEAD + "case.mp4,0,0.0,1,1,1.5,1\n", r"line 2: score must lie in \[0, 1\]"),
         ("points.csv", HEAD + "case.mp4,0,0.0,1\n", "line 2: y must be a number, not ''"),
         ("tracks.csv", "track_id\n", "tracks.csv: the column file_name is missing"),
-        ("tracks.csv", "track_id,file_name,first_s,last_s,best_score\n1,x.mp4,0,1,1\n", "line 2: no such video"),
+        ("tracks.csv", "track_id,file_name,n_sightings,best_score\n1,x.mp4,5,1\n", "line 2: no such video"),
         ("key_frames.json", "[{}]", r"key_frames\[0\]: the key .image_id. is missing"),
         ("key_frames.json", '[{"image_id": 99, "file": "key_frames/1.jpg"}]', "no image 99 in images.json"),
         ("key_frames.json", '[{"image_id": 1, "file": "../../x.jpg"}]', "lies outside the predictions folder"),
