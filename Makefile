@@ -32,6 +32,8 @@ demo: install  ## make data, train, test and predict; all of it under runs/demo/
 	    --data.test_json $(DEMO)/data/annotations/test_dense.json
 	$(BIN)/carcloc predict --ckpt_path $(DEMO)/checkpoints/best.ckpt --data.image_dir $(DEMO)/data/images \
 	    --data.predict_source $(DEMO)/data/annotations/test_dense.json
+	$(BIN)/carcloc report $(DEMO)
+	$(BIN)/carcloc report $(DEMO)/predictions
 	@$(BIN)/python -m carcinosis_loc.summary $(DEMO)
 
 test: install  ## run the tests

@@ -26,6 +26,7 @@ on models
   predict     find points in images      carcloc predict --ckpt_path C --data.predict_source IMAGE_FOLDER_OR_VIDEO
   calibrate   choose the threshold anew  carcloc calibrate --ckpt_path C --data.image_dir D --data.val_json V
   audit       pick frames to mark fully  carcloc audit --ckpt_path C --image_dir D --json V OUT_DIR
+  report      write a page for people    carcloc report RUN_OR_PREDICTIONS --stations S.csv
 on data
   synth       make synthetic laparoscopy carcloc synth OUT_DIR
   thin        make dense labels sparse   carcloc thin IN.json OUT.json --per-frame 5
@@ -45,6 +46,7 @@ _PLAIN = {
     "masks2points": ("masks.command", "Make frames with dense points out of pictures with masks."),
     "score-tracks": ("track_scores_command", "Compare the identities of a video's points with the truth."),
     "study": ("study.command", "Run every combination of a study's factors, and report."),
+    "report": ("report.command", "Write one self-contained page about a procedure or a test; for research use only."),
     "audit": ("audit.command", "Pick the few frames whose exhaustive marking would settle the threshold."),
 }
 

@@ -19,6 +19,7 @@ from carcinosis_loc.callbacks import (
     ConfigFile,
     FiniteLoss,
     LastCheckpoint,
+    MistakeFiles,
     Pictures,
     PredictionFiles,
     Progress,
@@ -146,6 +147,8 @@ class RunCLI(LightningCLI):
             callbacks += [BestCheckpoint(root / "checkpoints"), LastCheckpoint(root / "checkpoints")]
         if command == "fit":
             callbacks.append(FiniteLoss())
+        if command == "test":
+            callbacks.append(MistakeFiles())
         trainer_settings = self.config_init[command].trainer
         trainer_settings.callbacks = [*_as_list(trainer_settings.callbacks), *callbacks]
         trainer_settings.plugins = [*_as_list(trainer_settings.plugins), AtomicCheckpointIO()]

@@ -15,7 +15,7 @@ PACKAGE = Path(carcinosis_loc.__file__).parent
 # From the top down; rooms of one line do not know each other.
 FLOORS = [
     ["cli"],
-    ["calibration_command", "track_scores_command", "audit", "study"],
+    ["calibration_command", "track_scores_command", "audit", "study", "report"],
     ["runner", "localizer"],
     ["callbacks", "explanations", "resuming"],
     ["recipe", "summary", "diagnosis"],
@@ -72,7 +72,19 @@ def test_the_docs_name_every_room():
 
 
 @pytest.mark.parametrize(
-    "module", ["cli", "annotations.coco", "synthetic.dataset", "annotations.thinning", "drawing", "study", "tracking"]
+    "module",
+    [
+        "cli",
+        "annotations.coco",
+        "synthetic.dataset",
+        "annotations.thinning",
+        "drawing",
+        "study",
+        "tracking",
+        "report.command",
+        "report.procedure",
+        "report.evaluation",
+    ],
 )
 def test_no_torch_where_none_is_needed(module):
     code = f"import sys, carcinosis_loc.{module}; print('torch' in sys.modules, 'albumentations' in sys.modules)"

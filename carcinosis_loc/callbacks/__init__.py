@@ -3,6 +3,7 @@
 from carcinosis_loc.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint
 from carcinosis_loc.callbacks.configuration import ConfigFile
 from carcinosis_loc.callbacks.finite import FiniteLoss
+from carcinosis_loc.callbacks.mistakes import MistakeFiles
 from carcinosis_loc.callbacks.pictures import Pictures
 from carcinosis_loc.callbacks.predictions import PredictionFiles
 from carcinosis_loc.callbacks.progress import Progress
@@ -15,6 +16,7 @@ __all__ = [
     "ConfigFile",
     "FiniteLoss",
     "LastCheckpoint",
+    "MistakeFiles",
     "Pictures",
     "PredictionFiles",
     "Progress",

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from carcinosis_loc.callbacks.processes import from_all_processes
@@ -17,12 +18,15 @@ from carcinosis_loc.summary import table
 
 Row = dict[str, Any]
 
+_MOST_STEPS = 400
+
 
 class ResultFiles(Callback):
-    """After a test: ``metrics.json`` and ``per_image.csv`` in the run's folder, and a table on the screen.
+    """After a test: ``metrics.json``, ``per_image.csv`` and ``curve.json`` in the run's folder, a table on the screen.
 
-    After ``validate`` the files are ``metrics_validate.json`` and ``per_image_validate.csv``. They are written at the
-    end and whole: a run that breaks leaves none that look complete.
+    ``curve.json`` holds precision, recall and F1 at thresholds, from the highest down; no step where no frame is
+    exhaustive. After ``validate`` the names end in ``_validate``. They are written at the end and whole: a run that
+    breaks leaves none that look complete.
     """
 
     def __init__(self) -> None:
@@ -79,6 +83,7 @@ class ResultFiles(Callback):
             return
         root = Path(trainer.default_root_dir)
         metrics = _summary(module)
+        write_json(root / f"curve{suffix}.json", _curve(module))
         table_path = root / f"per_image{suffix}.csv"
         write_text(table_path, _as_csv(rows))
         try:
@@ -110,6 +115,17 @@ def _summary(module: PointModule) -> dict[str, Any]:
     values: dict[str, Any] = {**fixed, **counts, **module.results}
     values |= {"threshold": module.threshold, "match_radius_px": module.match_radius_px}
     return {name: int(v) if name.startswith(("n_", "sparse_n_")) and v is not None else v for name, v in values.items()}
+
+
+def _curve(module: PointModule) -> dict[str, Any]:
+    """The curve, thinned evenly in its steps where it is long."""
+    steps = module.point_f1.curve if module.results.get("n_images", 0) > 0 else None
+    rows = np.zeros((0, 4)) if steps is None else np.stack(list(vars(steps).values()), axis=1)
+    chosen = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _MOST_STEPS)).round().astype(int))
+    names = ("thresholds", "precision", "recall", "f1")
+    columns = dict(zip(names, rows[chosen].T.round(6).tolist(), strict=True))
+    rule = "given by hand" if module.decoder.threshold is not None else module.calibration and str(module.calibration)
+    return {"threshold_rule": rule, **columns}
 
 
 def _as_csv(rows: list[Row]) -> str:

@@ -4,7 +4,7 @@ from carcinosis_loc.drawing.curves import curve_figure
 from carcinosis_loc.drawing.heat import Heatmap, heat_bar, heat_picture
 from carcinosis_loc.drawing.marks import Marks, judged, labels, overlay, unjudged
 from carcinosis_loc.drawing.panels import caption, panel
-from carcinosis_loc.drawing.view import View, png, view_of
+from carcinosis_loc.drawing.view import View, jpeg, png, view_of
 
 __all__ = [
     "Heatmap",
@@ -14,6 +14,7 @@ __all__ = [
     "curve_figure",
     "heat_bar",
     "heat_picture",
+    "jpeg",
     "judged",
     "labels",
     "overlay",

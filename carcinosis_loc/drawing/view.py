@@ -49,7 +49,16 @@ def view_of(size: Size, most_side_px: int | None = None) -> View:
 
 def png(picture: Rgb) -> bytes:
     """``picture`` as the bytes of a PNG file."""
-    done, data = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))
+    return _encoded(picture, ".png")
+
+
+def jpeg(picture: Rgb, quality: int = 90) -> bytes:
+    """``picture`` as the bytes of a JPEG file, without metadata; ``quality`` runs from 0 to 100."""
+    return _encoded(picture, ".jpg", cv2.IMWRITE_JPEG_QUALITY, quality)
+
+
+def _encoded(picture: Rgb, suffix: str, *settings: int) -> bytes:
+    done, data = cv2.imencode(suffix, np.ascontiguousarray(picture[..., ::-1]), settings)
     if not done:
-        raise ValueError(f"a picture of shape {picture.shape} cannot be written as PNG")
+        raise ValueError(f"a picture of shape {picture.shape} cannot be written as {suffix}")
     return bytes(data)

@@ -1,0 +1,318 @@
+"""The page as text: whole, alone, silent, and proof against names."""
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from procedures import write_images, write_video
+
+from carcinosis_loc.cli import main
+from carcinosis_loc.report import command
+from carcinosis_loc.report.fagotti import CUT_OFFS, ITEMS, busiest, evidence
+from carcinosis_loc.report.reading import read_findings
+from carcinosis_loc.report.stations import Interval
+
+NAMES = ("<script>window.hacked=1</script>.png", '" onload="window.hacked=1.png', "{{ 7*7 }}</script><img src=x>.png")
+
+
+class Reader(HTMLParser):
+    """Keeps the tags with their attributes, and the text outside of scripts and styles."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self._raw = [], [], None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._raw = tag if tag in ("script", "style") else None
+
+    def handle_endtag(self, tag):
+        self._raw = None
+
+    def handle_data(self, data):
+        if self._raw is None:
+            self.text.append(data)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def words(self):
+        return " ".join(" ".join(self.text).split())
+
+
+def page_of(folder, *words):
+    assert main(["report", str(folder), *words]) == 0
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def minute(tmp_path_factory):
+    return write_video(tmp_path_factory.mktemp("minute") / "predictions")
+
+
+@pytest.fixture(scope="module")
+def stations(tmp_path_factory):
+    path = tmp_path_factory.mktemp("stations") / "stations.csv"
+    path.write_text("start,end,station\n0,15,diaphragm right\n15,19,pelvis\n41,52,liver\n")
+    return path
+
+
+def test_the_page_says_where_it_is_and_is_the_only_new_file(minute, capsys):
+    before = {path.name for path in minute.iterdir()} - {"report.html"}
+    page_of(minute)
+    out = capsys.readouterr().out
+    assert f"report: {minute / 'report.html'} (" in out
+    assert "for research use only" in out
+    assert {path.name for path in minute.iterdir()} == before | {"report.html"}
+
+
+def test_the_page_points_at_nothing_outside_itself(minute):
+    """No address anywhere in an attribute: pictures are data, links are anchors."""
+    text = page_of(minute)
+    page = Reader(text)
+    for tag, attributes in page.tags:
+        for name, value in attributes.items():
+            if name in ("src", "href", "action", "srcset", "poster", "data", "xlink:href", "formaction"):
+                assert value.startswith(("#", "data:image/jpeg;base64,")), (tag, name, value[:60])
+            assert not name.startswith("on"), (tag, name)
+            assert name != "style"
+    assert "http://" not in text
+    assert "https://" not in text
+    assert "@import" not in text
+    assert "url(" not in text
+
+
+def test_anchors_lead_somewhere_and_ids_are_unique(minute, stations):
+    page = Reader(page_of(minute, "--stations", str(stations)))
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for attributes in page.all("a") + page.all("use"):
+        assert attributes["href"][1:] in ids
+    for _, attributes in page.tags:
+        for name in ("aria-labelledby", "aria-describedby", "for"):
+            assert set(attributes.get(name, "").split()) <= set(ids)
+
+
+def test_what_the_page_says_of_a_video(minute, stations):
+    words = Reader(page_of(minute, "--stations", str(stations))).words
+    for said in (
+        "Research use only.",
+        "Not a medical device.",
+        "frames looked at 60",
+        "unique nodules, linked over frames 12",
+        "the best F1 on 3 exhaustive frames (120 points)",
+        "inspected too briefly to judge",
+        "No interval was given for: diaphragm left, stomach, spleen",
+        "0123abc",
+        "best.ckpt",
+    ):
+        assert said in words, said
+
+
+def test_what_a_video_that_broke_off_says(tmp_path):
+    facts = {"file_name": "case.mp4", "duration_s": 600.0, "complete": False, "broke_off": "/secret/case.mp4: damaged"}
+    folder = write_video(tmp_path, key_every=0, seconds=20, videos=[facts])
+    words = Reader(page_of(folder)).words
+    assert "case.mp4 was not read to its end: reading broke off at 00:19 (/secret/case.mp4: damaged)." in words
+    assert "/secret" not in page_of(folder, "--anonymize")
+
+
+def test_names_are_text_and_nothing_else(tmp_path):
+    folder = write_images(tmp_path, NAMES)
+    text = page_of(folder)
+    page = Reader(text)
+    for name in NAMES:
+        assert " ".join(name.split()) in page.words
+        assert name not in text.replace("&#34;", "").split("<main")[0]
+    assert len(page.all("script")) == 2
+    assert not page.all("img")
+    for attributes in page.all("script"):
+        assert attributes in ({}, {"type": "application/json", "id": "levels"})
+
+
+def test_json_in_the_page_cannot_end_its_script(minute):
+    held = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page_of(minute), re.S).group(1)
+    assert "<" not in held
+    levels = json.loads(held)["levels"]
+    findings = read_findings(minute)
+    for score, frames in zip(levels["scores"], levels["frames"], strict=True):
+        assert frames == (findings.counts(score) > 0).sum()
+    assert levels["scores"][levels["start"]] == findings.threshold
+    assert levels["scores"][0] == findings.found.score.min()
+
+
+def test_the_threshold_of_the_folder_counts_and_what_lies_below_is_hidden(tmp_path):
+    folder = write_video(tmp_path, threshold=0.7)
+    page = Reader(page_of(folder))
+    points = [attributes for attributes in page.all("g") if "data-s" in attributes]
+    hidden = [float(one["data-s"]) for one in points if one.get("visibility") == "hidden"]
+    assert max(hidden) < 0.7 <= min(float(one["data-s"]) for one in points if one.get("visibility") != "hidden")
+    assert "unique nodules, linked over frames 4" in page.words
+
+
+def test_anonymize_leaves_names_out(tmp_path):
+    folder = write_video(tmp_path / "mueller_1970", name="Mueller.mp4")
+    text = page_of(folder, "--anonymize")
+    for name in ("Mueller", "mueller", "best.ckpt"):
+        assert name not in text
+    assert "video 1" in text
+    images = write_images(tmp_path / "images", ("Mueller.png", "Meier.png"))
+    text = page_of(images, "--anonymize")
+    assert not re.search("Mueller|Meier", text)
+    assert "image 2" in text
+
+
+def test_metadata_of_key_frames_stays_outside(tmp_path):
+    from PIL import Image
+
+    folder = write_images(tmp_path)
+    picture = folder / "key_frames" / "1.jpg"
+    with Image.open(picture) as image:
+        exif = image.getexif()
+        exif[0x010E] = "patient Mueller"
+        image.save(picture, exif=exif)
+    assert b"Mueller" in picture.read_bytes()
+
+    for data in re.findall(r"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", page_of(folder)):
+        assert b"Mueller" not in base64.b64decode(data)
+
+
+def test_a_folder_without_key_frames_tracks_or_provenance_has_a_page(tmp_path):
+    folder = write_images(tmp_path, tuple(f"{n}.png" for n in range(9)), key=False)
+    for name in ("provenance.json", "key_frames.json"):
+        (folder / name).unlink()
+    page = Reader(page_of(folder))
+    assert "The folder holds no key frames" in page.words
+    assert "not recorded" in page.words
+    assert page.all("rect")  # nine images have a histogram
+
+
+def test_no_point_at_all_is_a_page(tmp_path):
+    folder = write_video(tmp_path, seconds=3)
+    (folder / "points.csv").write_text("file_name,frame,time_s,x,y,score,track_id\n")
+    (folder / "tracks.csv").write_text("track_id,file_name,n_sightings,best_score\n")
+    page = Reader(page_of(folder))
+    assert "No point is no proof of no disease." in page.words
+    assert [one["max"] for one in page.all("input") if one.get("type") == "range"] == ["0"]
+
+
+def test_a_run_with_predictions_alone_is_reported_where_it_was_asked(tmp_path):
+    write_images(tmp_path / "predictions")
+    assert main(["report", str(tmp_path)]) == 0
+    assert (tmp_path / "report.html").exists()
+    assert not (tmp_path / "predictions" / "report.html").exists()
+
+
+def test_a_failure_while_writing_leaves_the_earlier_page(minute, monkeypatch, capsys):
+    before = page_of(minute)
+
+    def fail(*given):
+        raise OSError(28, "No space left on device", str(minute / "report.html"))
+
+    monkeypatch.setattr("carcinosis_loc.files.Path.write_bytes", fail)
+    assert main(["report", str(minute), "--anonymize"]) == 2
+    assert (minute / "report.html").read_text(encoding="utf-8") == before
+    assert not [path for path in minute.iterdir() if path.name.startswith(".")]
+    assert command.NAME in capsys.readouterr().err
+
+
+# The sheet.
+
+
+def test_the_sheet_is_empty_and_no_sum_is_printed(minute, stations):
+    """Nothing is checked, and no number from 0 to 14 is called an index."""
+    page = Reader(page_of(minute, "--stations", str(stations)))
+    radios = [one for one in page.all("input") if one.get("type") == "radio"]
+    assert len({one["name"] for one in radios}) == len(ITEMS) == 7
+    assert sorted((one["name"], one["value"]) for one in radios) == sorted(
+        (item.key, value) for item in ITEMS for value in ("0", "2")
+    )
+    assert not [one for one in radios if "checked" in one]
+    assert "Incomplete: 0 of 7 items entered." in page.words
+    sheet = page.words.split("a sheet for the surgeon", 1)[1].split("Cut-offs in the literature", 1)[0]
+    assert not re.search(r"(index|score|PIV)\W+(of\W+)?\d", sheet, re.I)
+
+
+def test_points_inform_three_items_and_no_more():
+    assert [item.key for item in ITEMS if item.stations] == ["peritoneal", "diaphragmatic", "liver"]
+    assert all(item.points.startswith("Points cannot inform") for item in ITEMS if not item.stations)
+    assert "With caution" in next(item for item in ITEMS if item.key == "liver").points
+
+
+def test_evidence_comes_from_the_items_own_stations(minute):
+    findings = read_findings(minute)
+    intervals = [Interval("case.mp4", 0, 15, "diaphragm right"), Interval("case.mp4", 41, 52, "liver")]
+    by_key = {item.key: evidence(findings, item, intervals) for item in ITEMS}
+    assert [one.frame for one in by_key["diaphragmatic"] if one.shown] == [0, 10]
+    assert by_key["diaphragmatic"][0].n_points == 12
+    assert [one.frame for one in by_key["liver"] if one.shown] == [50]
+    assert {one.frame for one in by_key["liver"] if not one.shown} <= set(range(41, 52))
+    assert {key for key, found in by_key.items() if found} == {"diaphragmatic", "liver"}
+
+
+def test_without_intervals_frames_stand_beside_no_item(minute):
+    findings = read_findings(minute)
+    assert not any(evidence(findings, item, []) for item in ITEMS)
+    assert [one.frame for one in busiest(findings)] == [0, 30, 40]
+    words = Reader(page_of(minute)).words
+    assert "Frames with the most points, station not known" in words
+    assert "Evidence from" not in words
+
+
+def test_a_station_without_points_rules_nothing_out(tmp_path, stations):
+    folder = write_video(tmp_path, seconds=60)
+    (folder / "points.csv").write_text("file_name,frame,time_s,x,y,score,track_id\n")
+    words = Reader(page_of(folder, "--stations", str(stations))).words
+    assert "no point in diaphragm right. This does not rule disease out." in words
+
+
+def test_the_cut_offs_stand_with_their_sources_and_what_was_not_verified_says_so(minute):
+    assert {one.value for one in CUT_OFFS} == {8, 10}
+    words = Reader(page_of(minute)).words
+    for one in CUT_OFFS:
+        assert one.source in words
+        assert one.verified != one.checked.startswith("NOT VERIFIED")
+    assert "NOT VERIFIED: neither paper nor abstract could be read" in words
+
+
+# The table of frames, and what a test of the same checkpoint says.
+
+
+def test_a_long_video_has_one_row_a_stretch(tmp_path):
+    folder = write_video(tmp_path, seconds=300, key_every=0)
+    page = page_of(folder)
+    assert "Of each of 100 stretches the frame with the most points" in Reader(page).words
+    rows = re.findall(r'<tr><th scope="row">([\d:]+)</th><td class="n">(\d+)</td>', page)
+    counts = [sum(second % k == 0 for k in range(1, 13)) for second in range(300)]
+    assert [int(count) for _, count in rows] == [max(counts[i : i + 3]) for i in range(0, 300, 3)]
+    assert rows[0] == ("00:00", "12")
+
+
+def test_what_was_seen_in_fewer_than_three_frames_is_no_unique_nodule(tmp_path):
+    folder = write_video(tmp_path, seconds=7, key_every=0)  # nodules 1, 2 and 3 are seen 7, 4 and 3 times
+    assert "unique nodules, linked over frames 3" in Reader(page_of(folder)).words
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"), [(None, True), ("checkpoint", False), ("config_test.yaml", False), ("metrics.json", False)]
+)
+def test_a_test_of_the_same_checkpoint_is_told_and_of_no_other(tmp_path, changed, told):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "best.ckpt").write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    folder = write_video(tmp_path / "predictions", seconds=5, key_every=0, checkpoint_sha256=digest)
+    figures = dict.fromkeys(("f1", "precision", "recall", "threshold"), 0.875) | {"n_images": 6, "n_points": 31}
+    (tmp_path / "metrics.json").write_text(json.dumps(figures | {"match_radius_px": 6}))
+    (tmp_path / "config_test.yaml").write_text("ckpt_path: elsewhere/best.ckpt\n")
+    if changed == "checkpoint":
+        (tmp_path / "checkpoints" / "best.ckpt").write_bytes(b"others")
+    elif changed == "config_test.yaml":
+        (tmp_path / changed).write_text("ckpt_path: last.ckpt\n")
+    elif changed:
+        (tmp_path / changed).write_text("{")
+    assert ("F1 0.875, precision 0.875" in Reader(page_of(folder)).words) is told
