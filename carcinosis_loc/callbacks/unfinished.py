@@ -64,6 +64,7 @@ def open_unfinished(final: Path, identity: Mapping[str, Any], unfinished: Unfini
     n_frames = 0 if state is None else state["n_frames"]
     if n_frames == 0 or unfinished == "drop":
         if unfinished == "keep":
+            shutil.rmtree(folder)
             raise InputError(f"{final}: there is no unfinished run to keep")
         for path in folder.iterdir():
             if path.name not in (_LOCK, ".journal"):

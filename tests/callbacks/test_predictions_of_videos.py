@@ -384,3 +384,20 @@ def test_what_is_no_video_on_standard_input(data, said, tmp_path, standard_input
     with pytest.raises(InputError, match=said):
         predict("-", tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_length_of_a_video(tmp_path, monkeypatch):
+    """Resident memory after 500 frames, when all is warm, and after 3000."""
+    psutil = pytest.importorskip("psutil")
+    path = write_clip(tmp_path / "long.mkv", pictures(3000))
+    megabytes, draw = {}, OverlayVideos.frame
+
+    def watch(writer, found):
+        draw(writer, found)
+        if found.frame.image_id in (500, 3000):
+            megabytes[found.frame.image_id] = psutil.Process().memory_info().rss / 1e6
+
+    monkeypatch.setattr(OverlayVideos, "frame", watch)
+    predict(path, tmp_path, tracks=False)
+    assert megabytes[3000] - megabytes[500] < 50
