@@ -13,6 +13,7 @@ from carcinosis_loc.drawing import (
     curve_figure,
     heat_bar,
     heat_picture,
+    jpeg,
     judged,
     labels,
     overlay,
@@ -234,6 +235,16 @@ def test_a_png_holds_the_picture():
     picture = np.random.default_rng(0).integers(0, 256, (7, 9, 3), dtype=np.uint8)
     decoded = cv2.imdecode(np.frombuffer(png(picture), np.uint8), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(decoded[..., ::-1], picture)
+
+
+def test_a_jpeg_holds_the_picture_nearly_and_no_metadata():
+    picture = np.zeros((32, 48, 3), np.uint8)
+    picture[:, :24] = (200, 60, 40)
+    data = jpeg(picture, 95)
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    assert np.abs(decoded.astype(int) - picture)[:, :16].max() < 12
+    assert b"Exif" not in data
+    assert len(jpeg(picture, 10)) < len(data)
 
 
 CURVE = [np.array(values) for values in ([0.9, 0.6, 0.3], [1.0, 0.5, 2 / 3], [0.25, 0.25, 0.5], [0.4, 1 / 3, 4 / 7])]

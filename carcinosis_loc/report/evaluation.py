@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from carcinosis_loc.annotations.fields import Entry, entries, is_number, read_document, shown
+from carcinosis_loc.annotations.fields import Entry, entries, is_number, shown
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.report.charts import Chart, unit_chart
+from carcinosis_loc.report.documents import read_object
 from carcinosis_loc.report.page import render, without_threshold
 from carcinosis_loc.report.pictures import Circle, circles, data_uri, mark_px
 
@@ -60,7 +61,7 @@ def evaluation_page(folder: Path, *, anonymize: bool) -> str:
 
 
 def _metrics(path: Path) -> dict[str, Any]:
-    metrics = read_document(path)
+    metrics = read_object(path)
     for key in (*_FIXED, "n_images", "n_points"):
         if key not in metrics:
             raise InputError(f'{path}: the key "{key}" is missing; carcloc test writes it')
@@ -73,7 +74,7 @@ def _curve(path: Path) -> dict[str, Any] | None:
     """None where an earlier version tested, and wrote none."""
     if not path.exists():
         return None
-    document = read_document(path)
+    document = read_object(path)
     names = ("thresholds", "precision", "recall", "f1")
     columns = {name: Entry(path, "curve", 0, document).numbers(name, document.get(name)) for name in names}
     if len({len(column) for column in columns.values()}) != 1:
@@ -114,7 +115,7 @@ def _gallery(folder: Path, anonymize: bool) -> tuple[list[WrongFrame] | None, di
     if not path.exists():
         return None, {}
     shown_frames, total = [], dict.fromkeys(("found", "mislocated", "false", "missed"), 0)
-    for entry in entries(read_document(path), "frames", path):
+    for entry in entries(read_object(path), "frames", path):
         wrong = {kind: _points(entry, kind, width) for kind, width in _WIDTHS.items()}
         for kind, points in wrong.items():
             total[kind] += len(points)

@@ -1,15 +1,15 @@
 """Where predictions come from: ``provenance.json``, the key frames, and what a test of the same run measured."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from carcinosis_loc.annotations.fields import Entry, entries, is_number, read_document, shown
+from carcinosis_loc.annotations.fields import Entry, entries, is_number, shown
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.report.documents import read_json, read_object
 
 _TEXTS = ("version", "commit", "checkpoint", "checkpoint_sha256", "threshold_rule", "source", "created")
 _NUMBERS = ("threshold", "score_floor", "match_radius_px")
@@ -23,7 +23,7 @@ def read_provenance(path: Path) -> dict[str, Any]:
     """
     if not path.exists():
         return {}
-    document = read_document(path)
+    document = read_object(path)
     known = {key: document.get(key) for key in (*_TEXTS, *_NUMBERS)}
     for key, value in known.items():
         right = isinstance(value, str) if key in _TEXTS else is_number(value)
@@ -61,10 +61,7 @@ def read_key_frames(folder: Path, index: Mapping[int, int]) -> list[tuple[int, P
     path = folder / "key_frames.json"
     if not path.exists():
         return []
-    try:
-        document = {"key_frames": json.loads(path.read_bytes())}
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: this file is no valid JSON ({error})") from error
+    document = {"key_frames": read_json(path)}
     listed = []
     for entry in entries(document, "key_frames", path):
         image_id, name = entry.integer("image_id"), entry.required("file")
@@ -93,7 +90,7 @@ def measured(folder: Path, provenance: Mapping[str, Any]) -> dict[str, Any] | No
             return None
     try:
         tested = yaml.safe_load((run / "config_test.yaml").read_text(encoding="utf-8"))["ckpt_path"]
-        metrics = read_document(run / "metrics.json")
+        metrics = read_object(run / "metrics.json")
     except (OSError, yaml.YAMLError, KeyError, TypeError, InputError):
         return None  # the figures are an addition; the predictions stand without them
     return metrics if Path(str(tested)).name == name and is_number(metrics.get("f1")) else None

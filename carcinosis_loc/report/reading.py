@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from carcinosis_loc.annotations.fields import by_id, entries, is_number, read_document, shown
+from carcinosis_loc.annotations.fields import by_id, entries, is_number, shown
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.report.documents import read_object
 from carcinosis_loc.report.frames import Findings, Found, Frames, Int64, Track, Video
 from carcinosis_loc.report.origin import read_key_frames, read_provenance
 
@@ -37,7 +38,7 @@ def read_findings(folder: Path) -> Findings:
 
 
 def _read_frames(path: Path) -> tuple[Frames, dict[Place, int]]:
-    listed = list(by_id(entries(read_document(path), "images", path)).values())
+    listed = list(by_id(entries(read_object(path), "images", path)).values())
     if not listed:
         raise InputError(f"{path}: lists no frame, so there is nothing to report; run carcloc predict again")
     index: dict[Place, int] = {}

@@ -1,0 +1,34 @@
+"""JSON files of a run, whose faults are said in one line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from carcinosis_loc.annotations.fields import shown
+from carcinosis_loc.errors import InputError
+
+
+def read_json(path: Path) -> Any:
+    """The value that a file holds.
+
+    Raises:
+        InputError: it cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: this file is no valid JSON ({error})") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The object that a file holds.
+
+    Raises:
+        InputError: as ``read_json``, or it holds something else.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: the top level must be a JSON object, not {shown(value)}")
+    return value
