@@ -63,7 +63,8 @@ class Motion:
             return xy
         square = ((xy[:, None] - self.places[None]) ** 2).sum(2)
         weights = np.exp(-0.5 * square / self.reach_px**2)
-        return self.whole(xy) + np.asarray(weights @ self.residuals) / (weights.sum(1, keepdims=True) + _DOUBT)
+        beside = weights @ self.residuals / (weights.sum(1, keepdims=True) + _DOUBT)
+        return np.asarray(self.whole(xy) + beside, np.float64)
 
 
 STILL = Motion(Similarity(), np.zeros((0, 2)), np.zeros((0, 2)), 1.0)
