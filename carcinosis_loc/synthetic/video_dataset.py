@@ -46,7 +46,7 @@ def write_videos(
         n_videos: each is another patient.
         seconds: length of a video.
         fps: frames a second.
-        height: of the frames, pixels, even.
+        height: of the frames, pixels, even, not above ``width``.
         width: of the frames, pixels, even.
         seed: 0 or more.
         overwrite: replace earlier videos in ``out_dir``.
@@ -86,6 +86,8 @@ def _check(n_videos: int, seconds: float, fps: float, size: Size, seed: int) -> 
     for name, side in zip(("height", "width"), size, strict=True):
         if not _SMALLEST <= side <= _LARGEST or side % 2:
             raise InputError(f"{name} is {side} pixels; for a video it must be even and from {_SMALLEST} to {_LARGEST}")
+    if size[0] > size[1]:
+        raise InputError(f"height is {size[0]} and width {size[1]}: the frame is taller than wide; swap the two")
     if n_videos < 1:
         raise InputError(f"the number of videos is {n_videos}; it must be 1 or more")
     if seed < 0:

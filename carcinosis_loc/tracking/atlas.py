@@ -1,12 +1,12 @@
 """Where the camera is: key frames with their places on a map, so that a view seen before is known again."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from carcinosis_loc.points import Size
-from carcinosis_loc.tracking.similarity import Float64, Similarity
+from carcinosis_loc.tracking.similarity import STILL, Float64, Motion, Similarity
 from carcinosis_loc.tracking.view import View, motion_by_features, motion_by_flow
 
 _CHECK_AFTER = 0.15  # of the shorter side: so far the view may move before it is compared with key frames
@@ -62,7 +62,7 @@ class Atlas:
     n_made: int = 0
     next_try: int = 0
 
-    def follow(self, view: View) -> Similarity | None:
+    def follow(self, view: View) -> Motion | None:
         """Take the next view; the motion from the view before, or None where that is unknown (a cut).
 
         A blind view (black, white, blurred) is taken to have stood still; the next one that sees is looked up
@@ -72,7 +72,7 @@ class Atlas:
         self.recognised = False
         self.clock += 1
         if view.blind:
-            return Similarity()
+            return STILL
         step = None
         if before is not None and not before.blind and self.current:
             step = motion_by_flow(before, view)
@@ -80,8 +80,8 @@ class Atlas:
                 step = motion_by_features(before.features, view.features, view.tolerance_px)
         if step is None:
             return self._find(view)
-        self.pose = step.after(self.pose)
-        self.moved = step.after(self.moved)
+        self.pose = step.whole.after(self.pose)
+        self.moved = step.whole.after(self.moved)
         if _shift_px(self.moved, view.size) > _CHECK_AFTER * min(view.size):
             self._check(view)
         return step
@@ -93,15 +93,15 @@ class Atlas:
             return None
         return self.pose.after(current.place.inverse()).after(key_frame.place)
 
-    def _find(self, view: View) -> Similarity | None:
+    def _find(self, view: View) -> Motion | None:
         """Look the view up among the key frames, the latest first; open a new map if it is in none."""
         order = sorted(self.key_frames.values(), key=lambda key_frame: (-key_frame.visited, -key_frame.number))
         for key_frame in order[:_TRIES_WHEN_LOST]:
             pose = motion_by_features(key_frame.features, view.features, view.tolerance_px)
             if pose is not None:
                 known = self.to_frame(key_frame.number)
-                self._settle(key_frame, pose)
-                return None if known is None else pose.after(known.inverse())
+                self._settle(key_frame, pose.whole)
+                return None if known is None else replace(STILL, whole=pose.whole.after(known.inverse()))
         map_number = 1 + max((key_frame.map_number for key_frame in self.key_frames.values()), default=0)
         self._add(view, map_number, Similarity())
         return None
@@ -137,11 +137,11 @@ class Atlas:
         current = self.key_frames[self.current]
         left = current.map_number
         if left != key_frame.map_number:
-            join = key_frame.place.after(pose.inverse()).after(self.pose).after(current.place.inverse())
+            join = key_frame.place.after(pose.whole.inverse()).after(self.pose).after(current.place.inverse())
             for other in self.key_frames.values():
                 if other.map_number == left:
                     other.place, other.map_number = join.after(other.place), key_frame.map_number
-        self._settle(key_frame, pose)
+        self._settle(key_frame, pose.whole)
         return True
 
     def _settle(self, key_frame: KeyFrame, pose: Similarity) -> None:

@@ -8,8 +8,10 @@ import numpy.typing as npt
 
 Float64 = npt.NDArray[np.float64]
 
-_FEWEST = 12  # matches that must agree; fewer agree by chance
+_FEWEST = 8  # matches that must agree; fewer agree by chance
 _LEAST_SHARE = 0.3  # of all matches
+_DOUBT = 1.0  # so many followed points' weight speaks for no residual
+_REACH = 8  # tolerances
 _ZOOMS = (1 / 3, 3.0)
 
 
@@ -39,8 +41,38 @@ class Similarity:
         return Similarity(1 / self.turn, -self.shift / self.turn)
 
 
-def fit_similarity(before: Float64, after: Float64, tolerance_px: float) -> Similarity | None:
-    """The similarity on which most matched points ``(N, 2)`` agree, by RANSAC; None if too few do.
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A similarity, and what the tissue does beside it: it is soft, and not flat.
+
+    Attributes:
+        whole: the motion of the picture as a whole.
+        places: ``(K, 2)``, image pixels before: points that were followed.
+        residuals: ``(K, 2)``, pixels: how far each went beside the whole.
+        reach_px: how far a followed point speaks for its surroundings.
+    """
+
+    whole: Similarity
+    places: Float64
+    residuals: Float64
+    reach_px: float
+
+    def __call__(self, xy: Float64) -> Float64:
+        """Map points ``(N, 2)``: each goes with the whole, and with the followed points around it."""
+        if not len(xy):
+            return xy
+        square = ((xy[:, None] - self.places[None]) ** 2).sum(2)
+        weights = np.exp(-0.5 * square / self.reach_px**2)
+        beside = weights @ self.residuals / (weights.sum(1, keepdims=True) + _DOUBT)
+        return np.asarray(self.whole(xy) + beside, np.float64)
+
+
+STILL = Motion(Similarity(), np.zeros((0, 2)), np.zeros((0, 2)), 1.0)
+"""No motion."""
+
+
+def fit_motion(before: Float64, after: Float64, tolerance_px: float) -> Motion | None:
+    """The motion on which most matched points ``(N, 2)`` agree, by RANSAC; None if too few do.
 
     OpenCV seeds its RANSAC afresh at every call, so equal points give equal maps.
     """
@@ -54,4 +86,7 @@ def fit_similarity(before: Float64, after: Float64, tolerance_px: float) -> Simi
     n_agree = int(np.count_nonzero(agree))
     found = Similarity(complex(matrix[0, 0], matrix[1, 0]), complex(matrix[0, 2], matrix[1, 2]))
     sound = n_agree >= max(_FEWEST, _LEAST_SHARE * len(before)) and _ZOOMS[0] < abs(found.turn) < _ZOOMS[1]
-    return found if sound else None
+    if not sound:
+        return None
+    kept = agree[:, 0] > 0
+    return Motion(found, before[kept], after[kept] - found(before[kept]), _REACH * tolerance_px)

@@ -1,4 +1,4 @@
-"""What the tracker sees of a frame: a small grey copy, without glare and black border, and its features."""
+"""What the tracker sees of a frame: a small copy in green, without glare and black border, and its features."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from carcinosis_loc.points import Size, rescale
-from carcinosis_loc.tracking.similarity import Float64, Similarity, fit_similarity
+from carcinosis_loc.tracking.similarity import Float64, Motion, fit_motion
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -17,7 +17,7 @@ _CORNERS = 200
 _FEATURES = 250
 _FEWEST_FEATURES = 30
 _TOLERANCE_PX = 2.5  # of the copy: tissue moves by itself
-_RATIO = 0.8  # Lowe's: the best match must be so much nearer than the second
+_RATIO = 0.85  # Lowe's: the best match must be so much nearer than the second
 _DARKEST, _BRIGHTEST = 14, 225
 
 
@@ -26,7 +26,7 @@ class View:
     """A frame as the tracker keeps it.
 
     Attributes:
-        grey: ``(h, w)``, the frame's small copy.
+        grey: ``(h, w)``, the green channel of the frame's small copy: vessels and nodules stand out most in it.
         size: ``(height, width)`` of the frame, image pixels.
     """
 
@@ -40,7 +40,7 @@ class View:
         shrink = min(1.0, LONGER_SIDE_PX / max(height, width))
         small = (max(1, round(width * shrink)), max(1, round(height * shrink)))
         copy = image if shrink == 1 else cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-        return cls(np.asarray(cv2.cvtColor(copy, cv2.COLOR_RGB2GRAY), np.uint8), (height, width))
+        return cls(np.ascontiguousarray(copy[..., 1]), (height, width))
 
     @cached_property
     def mask(self) -> UInt8:
@@ -81,19 +81,19 @@ class View:
         return np.asarray(rescale(np.asarray(xy, np.float64), factor))
 
 
-def motion_by_flow(before: View, now: View) -> Similarity | None:
+def motion_by_flow(before: View, now: View) -> Motion | None:
     """The motion from one frame to the next, by sparse optical flow there and back; None if it cannot be told."""
     if before.blind or now.blind or before.grey.shape != now.grey.shape:
         return None
     there, seen, _ = cv2.calcOpticalFlowPyrLK(before.grey, now.grey, before.corners, None, maxLevel=4)
     back, seen_back, _ = cv2.calcOpticalFlowPyrLK(now.grey, before.grey, there, None, maxLevel=4)
     kept = (seen[:, 0] > 0) & (seen_back[:, 0] > 0) & (np.hypot(*(back - before.corners).T) < 1)
-    return fit_similarity(before.to_image(before.corners[kept]), now.to_image(there[kept]), now.tolerance_px)
+    return fit_motion(before.to_image(before.corners[kept]), now.to_image(there[kept]), now.tolerance_px)
 
 
 def motion_by_features(
     before: tuple[Float64, npt.NDArray[np.float32]], now: tuple[Float64, npt.NDArray[np.float32]], tolerance_px: float
-) -> Similarity | None:
+) -> Motion | None:
     """The motion between two frames however far apart, by mutually best matches of features; None if there is none."""
     if min(len(before[0]), len(now[0])) < 2:
         return None
@@ -102,4 +102,4 @@ def motion_by_features(
     rows = np.arange(len(best))
     nearest, second = np.partition(square, 1, axis=1)[:, :2].T
     kept = (nearest < _RATIO**2 * second) & (square.argmin(0)[best] == rows)
-    return fit_similarity(before[0][kept], now[0][best[kept]], tolerance_px)
+    return fit_motion(before[0][kept], now[0][best[kept]], tolerance_px)

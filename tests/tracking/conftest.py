@@ -1,0 +1,7 @@
+import pytest
+from textures import texture
+
+
+@pytest.fixture(scope="session")
+def ground():
+    return texture()
