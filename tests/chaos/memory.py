@@ -1,6 +1,6 @@
 """`make chaos`: the memory of long runs over time, as CSV and a plot, and of label files over their size.
 
-    python tests/chaos/memory.py OUT_DIR [--images 20000] [--points 5000000] [--megabytes 1000] [--parts fit predict ...]
+    python tests/chaos/memory.py OUT_DIR [--images 20000] [--points 5000000] [--megabytes 1000] [--parts fit ...]
 
 Each part runs carcloc in a process of its own, whose memory (all its processes, shared pages once) is looked at every
 half second. Predict and test need the checkpoint of fit; the plot needs all three.
@@ -70,6 +70,8 @@ def watch(part: str, out: Path, images: int) -> bool:
     else:
         words += ["--ckpt_path", str(out / "fit" / "checkpoints" / "best.ckpt"), "--trainer.accelerator", "cpu"]
         words += ["--data.predict_source", str(data / "train.json"), "--data.test_json", str(data / "test.json")]
+    if part == "predict":  # with points, and without overlays, which take most of the time
+        words += ["--model.decoder.threshold", "0.02", "--predictions.overlays", "false"]
     line = watched([*CARCLOC, part, *words], out / f"{part}.log")
     write_rows(out / f"memory_{part}.csv", ("seconds", "megabytes"), line)
     return is_flat(part, line)
