@@ -40,7 +40,12 @@ test: install  ## run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 KILLS ?= 100
-chaos: install  ## kill a training at random moments, resume it, and compare the ends; KILLS=100 takes an hour
+MEMORY ?= 1
+chaos: install  ## kill trainings at random moments (KILLS=100), run the slow tests of faults and ranks, watch memory; hours
+	$(BIN)/python -m pytest tests/processes tests/faults tests/chaos -m 'not gpu' -o timeout=1800
+ifneq ($(MEMORY),0)
+	$(BIN)/python tests/chaos/memory.py runs/chaos
+endif
 	$(BIN)/python tests/chaos/run.py --trials $(KILLS)
 
 lint: install  ## check the style

@@ -16,6 +16,7 @@ NAMES = {
     "hrnet_w18.yaml",
     "hrnet_w32.yaml",
     "hrnet_w48.yaml",
+    "multi_gpu.yaml",
     "nuclei.yaml",
     "retina.yaml",
     "teacher.yaml",

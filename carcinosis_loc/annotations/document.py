@@ -82,9 +82,8 @@ class Document:
         if key == _WALKED:
             self._begins = at if self._is_next("[", at) else None
         if key == _WALKED and self._begins is not None:
-            self.fields[key], end = None, self._skip(at + 1)
-            for _, end in self._elements(at):
-                pass
+            self.fields[key] = None
+            end = max((end for _, end in self._elements(at)), default=at + 1)
             return self._passed("]", self._skip(end))
         self.fields[key], end = _DECODER.raw_decode(self._text, at)
         return end

@@ -101,6 +101,7 @@ class PredictionFiles(Callback):
         self._behind: Behind[_Work] | None = None
         self._stopper: EndOnSignal | None = None
         self._order: dict[int, int] = {}
+        self._frames: dict[int, Frame] = {}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Find out what is to be done, before the first batch is read: a stream may be gone on with."""
@@ -131,6 +132,7 @@ class PredictionFiles(Callback):
             assert isinstance(loader, DataLoader)
             assert isinstance(loader.dataset, PointDataset)
             self._order = {frame.image_id: place for place, frame in enumerate(loader.dataset.frames)}
+            self._frames = {frame.image_id: frame for frame in loader.dataset.frames}
             names = picture_names(loader.dataset.frames)
             new = make_sibling(Path(trainer.default_root_dir) / FOLDER) if trainer.is_global_zero else Path()
             self._folder = trainer.strategy.broadcast(new)
@@ -210,6 +212,8 @@ class PredictionFiles(Callback):
             pixels = batch.pixels[place] if batch.pixels else None
             heat = None if maps is None else Heatmap(maps[place, 0], batch.letterboxes[place], module.net.stride)
             in_video = self._stream is not None and "frame" in frame.extra
+            # A frame that comes from a data-loading process is a copy; what is kept is the one that is here already.
+            frame = self._frames.get(frame.image_id, frame)
             found.append(Found(frame, peaks.above(module.threshold), in_video, pixels=pixels, heatmap=heat))
         return found
 
@@ -233,6 +237,7 @@ class PredictionFiles(Callback):
         if self._resumable is not None:
             self._resumable.lock.close()
         self._behind = self._session = self._folder = self._resumable = self._stopper = None
+        self._frames = {}
 
 
 def _names(stream: FrameStream) -> dict[str, str]:

@@ -67,7 +67,8 @@ class PredictionSession:
                 writer.frame(tracked)
             self.n_frames += 1
             self._last = tracked if tracked.in_video else None
-            self.found.append(replace(tracked, pixels=None, heatmap=None))
+            peaks = Peaks(tracked.peaks.xy.copy(), tracked.peaks.scores.copy())  # views would keep all below them too
+            self.found.append(replace(tracked, peaks=peaks, pixels=None, heatmap=None))
         if milestone is not None:
             self._commit(milestone.position, milestone.ended)
 

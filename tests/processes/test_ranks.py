@@ -24,6 +24,7 @@ from tiny_run import fit_words
 
 ONE_BY_ONE = ["--data.batch_size", "1", "--data.num_workers", "0", "--trainer.accelerator", "cpu"]
 FROZEN = ["--model.net.init_args.backbone.init_args.frozen_batch_norm", "true"]
+MANY = ["--config", "multi_gpu.yaml", "--trainer.accelerator", "cpu", "--trainer.sync_batchnorm", "false"]
 SGD = ["--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", "0.1", "--model.scheduler", "null"]
 
 alone = partial(run_forks, 1)
@@ -59,7 +60,7 @@ def score_frames_once_and_alike(command, run, fitted, spots, tmp_path):
         assert many[name] == (pytest.approx(one[name], rel=1e-5) if name == "loss" else one[name]), name
 
 
-@pytest.mark.parametrize("way", ways("2 launched"))
+@pytest.mark.parametrize("way", ways("2 forks"))
 def test_every_frame_is_tested_once_and_alike(way, fitted, spots, tmp_path):
     score_frames_once_and_alike("test", way, fitted, spots, tmp_path)
 
@@ -116,7 +117,7 @@ def largest_step(spots, tiny, tmp_path):
 def test_the_gradient_of_two_processes_is_that_of_one(spots, tiny, tmp_path):
     """A batch of 4 on one process, and of 2 on each of two; some frames have no label at all."""
     alone(one_epoch(spots, tiny, tmp_path / "one", "--data.batch_size", "4"))
-    run_forks(2, one_epoch(spots, tiny, tmp_path / "two", "--data.batch_size", "2"))
+    run_forks(2, one_epoch(spots, tiny, tmp_path / "two", *MANY, "--data.batch_size", "2"))
     moved = largest_step(spots, tiny, tmp_path)
     difference = largest_difference(weights(tmp_path / "one"), weights(tmp_path / "two"))
     print(f"three steps move a weight by up to {moved:.3g}; one process and two differ by up to {difference:.3g}")
