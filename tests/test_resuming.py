@@ -7,7 +7,6 @@ import sys
 
 import pytest
 import torch
-
 from kills import compared
 from tiny_run import fit_words
 
