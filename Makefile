@@ -55,8 +55,9 @@ lint: install  ## check the style
 types: install  ## check the types
 	$(BIN)/mypy
 
-bench: install  ## time our code against the plain way; writes bench.json
-	$(BIN)/python tests/benchmarks/run.py
+PART ?=
+bench: install  ## time our code against the plain way; writes bench.json; PART=predict takes one part
+	$(BIN)/python tests/benchmarks/run.py $(addprefix --part ,$(PART))
 
 docs: install  ## check that links in the docs lead somewhere and that their commands exist
 	$(BIN)/python -m pytest -q tests/test_docs.py

@@ -14,7 +14,7 @@ from carcinosis_loc.data.dataset import letterbox_image
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.heatmap import PeakDecoder, cells_of
 from carcinosis_loc.metrics import Calibration
-from carcinosis_loc.models import HeatmapNet, read_checkpoint
+from carcinosis_loc.models import HeatmapNet, TiledNet, prepared, read_checkpoint
 from carcinosis_loc.module import FALLBACK_THRESHOLD
 from carcinosis_loc.points import Letterbox, Peaks, Size
 from carcinosis_loc.recipe import build, load_net, read_recipe
@@ -36,7 +36,7 @@ class Localizer:
 
     def __init__(
         self,
-        net: HeatmapNet,
+        net: HeatmapNet | TiledNet,
         decoder: PeakDecoder,
         image_size: Size | None,
         threshold: float,
@@ -98,7 +98,7 @@ def load(checkpoint: str | Path, device: str | torch.device = "cpu") -> Localize
     calibrated = recipe.calibration.threshold if recipe.calibration else FALLBACK_THRESHOLD
     threshold = calibrated if decoder.threshold is None else decoder.threshold
     size = recipe.settings["data"].get("image_size")
-    return Localizer(net.to(device), decoder, tuple(size) if size else None, threshold, recipe.calibration)
+    return Localizer(prepared(net.to(device)), decoder, tuple(size) if size else None, threshold, recipe.calibration)
 
 
 def _checked(image: Image) -> Image:

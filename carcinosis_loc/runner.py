@@ -18,6 +18,7 @@ from carcinosis_loc.callbacks import (
     BestCheckpoint,
     ConfigFile,
     FiniteLoss,
+    Inference,
     LastCheckpoint,
     MistakeFiles,
     Pictures,
@@ -98,6 +99,7 @@ class RunCLI(LightningCLI):
         parser.add_argument("--wandb_project", type=str, default="carcinosis_loc", help="Where they go when online.")
         parser.add_lightning_class_args(Pictures, "pictures")
         parser.add_lightning_class_args(PredictionFiles, "predictions")
+        parser.add_lightning_class_args(Inference, "inference")
         parser.add_argument(
             "--anonymize", type=bool, default=False, help="No file or folder name in anything that is written."
         )

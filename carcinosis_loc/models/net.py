@@ -79,4 +79,12 @@ class HeatmapNet(nn.Module):
         normalised = (image.to(self.mean.dtype) - self.mean) / self.std
         padded = F.pad(normalised, (0, -width % self.multiple, 0, -height % self.multiple), mode="replicate")
         features = self.backbone(padded.contiguous(memory_format=torch.channels_last))
-        return cast(Tensor, self.head(features)[..., :rows, :columns])
+        return self._logits(features)[..., :rows, :columns]
+
+    def _logits(self, features: Tensor) -> Tensor:
+        """Under autocast too in the head's own precision: rounded logits have plateaus, and no summit between cells."""
+        kind = features.device.type
+        if not torch.is_autocast_enabled(kind):
+            return cast(Tensor, self.head(features))
+        with torch.autocast(kind, enabled=False):
+            return cast(Tensor, self.head(features.to(self.head.weight.dtype)))

@@ -1,0 +1,70 @@
+"""The network of validate, test and predict: made ready for inference, and put back afterwards."""
+
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.models import HeatmapNet, prepared
+from carcinosis_loc.module import PointModule
+
+
+class Inference(Callback):
+    """Speeds the network up while nothing is trained, and bounds its memory; see docs/speed.md.
+
+    Args:
+        fold: make batch norms part of the convolutions before them; the logits stay within rounding.
+        compile: compile the network; pays on a GPU, or for thousands of images of one size.
+        tile_px: longest side that the network sees at once, network pixels; larger images are seen in tiles. null
+            takes any image as a whole.
+        margin_px: how much of a tile, to each side, is context alone, network pixels.
+    """
+
+    def __init__(
+        self, fold: bool = True, compile: bool = False, tile_px: int | None = 2048, margin_px: int = 256
+    ) -> None:
+        self.options: dict[str, Any] = {"fold": fold, "compile": compile, "tile_px": tile_px, "margin_px": margin_px}
+        self._trained: HeatmapNet | None = None
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the copy, unless this is validation in between training."""
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            self._swap_in(pl_module)
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the copy."""
+        self._swap_in(pl_module)
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the copy."""
+        self._swap_in(pl_module)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the network itself back."""
+        self._swap_out(pl_module)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the network itself back."""
+        self._swap_out(pl_module)
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the network itself back."""
+        self._swap_out(pl_module)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Put the network itself back."""
+        self._swap_out(pl_module)
+
+    def _swap_in(self, module: LightningModule) -> None:
+        if isinstance(module, PointModule):  # an exported file has no network to touch
+            try:
+                ready = prepared(module.net, **self.options)
+            except ValueError as error:
+                raise InputError(f"--inference: {error}") from error
+            self._trained, module.net = module.net, ready  # type: ignore[assignment]
+
+    def _swap_out(self, module: LightningModule) -> None:
+        if self._trained is not None:
+            assert isinstance(module, PointModule)
+            module.net, self._trained = self._trained, None
