@@ -25,7 +25,7 @@ from carcinosis_loc.callbacks import (
     Progress,
     ResultFiles,
 )
-from carcinosis_loc.configs import resolve_configs
+from carcinosis_loc.configs import CONFIG_FLAGS, option_values, resolve_configs
 from carcinosis_loc.data import PointDataModule
 from carcinosis_loc.data.stream import stream_loader
 from carcinosis_loc.errors import InputError, RunError, Stopped
@@ -36,6 +36,7 @@ from carcinosis_loc.module import FALLBACK_THRESHOLD, PointModule
 from carcinosis_loc.recipe import load_net, make_recipe, read_recipe
 from carcinosis_loc.resuming import with_checkpoint
 from carcinosis_loc.run_folder import check_folder, lock_folder, run_folder
+from carcinosis_loc.trust import enforce, in_our_words, say_what_is_foreign
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,9 @@ def run(words: list[str]) -> "RunCLI":
     """
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    enforce()
     command, options = words[0], resolve_configs(words[1:])
+    say_what_is_foreign(option_values(options, *CONFIG_FLAGS))
     if not {"--help", "-h", "--print_config"} & set(options):
         options = with_checkpoint(command, options)
     try:
@@ -74,7 +77,7 @@ def run(words: list[str]) -> "RunCLI":
             args=[command, *options],
         )
     except ArgumentError as error:
-        raise InputError(explained(str(error), command, options)) from error
+        raise InputError(explained(in_our_words(str(error)), command, options)) from error
     except SIGTERMException as error:
         raise Stopped(f"stopped by SIGTERM; {_GO_ON}") from error
     except torch.OutOfMemoryError as error:
@@ -112,6 +115,9 @@ class RunCLI(LightningCLI):
         settings = self.config[args[0]]
         if not settings.trainer.default_root_dir:
             settings.trainer.default_root_dir = str(run_folder(args[0], args[1:], settings.ckpt_path))
+
+    def _parse_ckpt_path(self) -> None:
+        """Nothing: Lightning would let ``hyper_parameters`` of a checkpoint replace the model, past all our checks."""
 
     def instantiate_classes(self) -> None:
         """Build data, model and trainer; an argument that one of them refuses is bad input."""

@@ -1,8 +1,8 @@
 """The least that a COCO keypoint file must have to be worked on as a plain dictionary."""
 
-import math
 from typing import Any
 
+from carcinosis_loc.annotations.fields import is_number, shown
 from carcinosis_loc.errors import InputError
 
 Coco = dict[str, Any]
@@ -30,7 +30,7 @@ def checked(coco: Any, source: str) -> Coco:
     for annotation in coco["annotations"]:
         if not _is_whole(annotation.get("image_id")) or annotation["image_id"] not in image_ids:
             raise InputError(
-                f"{source}: annotation {annotation['id']} has image_id {annotation.get('image_id')!r}, "
+                f"{source}: annotation {annotation['id']} has image_id {shown(annotation.get('image_id'))}, "
                 f"which is no image's id; correct it"
             )
         if not annotation.get("iscrowd"):
@@ -57,8 +57,8 @@ def _check_keypoints(annotation: dict[str, Any], source: str) -> None:
     if len(keypoints) % 3:
         raise InputError(f"{where}: 'keypoints' has {len(keypoints)} numbers, no multiple of 3; give x, y, v each")
     for value in keypoints:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise InputError(f"{where}: 'keypoints' holds {value!r}, which is no finite number; correct it")
+        if not is_number(value):
+            raise InputError(f"{where}: 'keypoints' holds {shown(value)}, which is no finite number; correct it")
 
 
 def _is_whole(value: Any) -> bool:
