@@ -32,6 +32,7 @@ def enforce() -> None:
     Raises:
         InputError: the variable holds something other than import paths.
     """
+    set_parsing_settings(config_read_mode_fsspec_enabled=False)  # Lightning lets a value be a URL, and fetches it
     listed = os.environ.get(VARIABLE)
     if listed is None:
         set_parsing_settings(import_path_denylist=[])  # from now on jsonargparse refuses what it knows to be dangerous
@@ -70,11 +71,16 @@ def is_ours(name: str) -> bool:
 
 
 def in_our_words(message: str) -> str:
-    """The parser's refusal of an import path, with the variable that lifts it."""
-    said = r"Importing '([\w.]+)' is not allowed, denied by the '([\w.*]+)' entry.*? to allow it\."
-    reason = rf"may not be named: {VARIABLE} restricts configs to {', '.join(TRUSTED)} and what it lists"
-    always = r"may not be named by a config (it runs commands or code)"
-    return re.sub(said, lambda m: f"{m[1]} {reason if m[2] == '*' else always}", message, flags=re.DOTALL)
+    """The parser's refusal of an import path, short and with the variable that lifts it; other messages as they are."""
+    key = re.search(r'Parser key "([\w.]+)"', message)
+    denied = re.search(r"Importing '([\w.]+)' is not allowed, denied by the '([\w.*]+)' entry", message)
+    if denied is None:
+        return message
+    reason = "may not be named by a config: it runs commands or code"
+    if denied[2] == "*":
+        reason = f"may not be named: {VARIABLE} restricts configs to {', '.join(TRUSTED)} and what it lists"
+    place = f'"{key[1]}": ' if key else ""
+    return f"{place}{denied[1]} {reason}"
 
 
 def _under(name: str, prefixes: Sequence[str]) -> bool:

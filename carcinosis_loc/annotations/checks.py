@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from carcinosis_loc.annotations.fields import is_number, shown
+from carcinosis_loc.annotations.fields import LARGEST_NUMBER, is_number, shown
 from carcinosis_loc.errors import InputError
 
 Coco = dict[str, Any]
@@ -25,7 +25,7 @@ def checked(coco: Any, source: str) -> Coco:
     _ids(coco["annotations"], source, "annotation")
     for image in coco["images"]:
         for key in ("width", "height"):
-            if not _is_whole(image.get(key)) or image[key] < 1:
+            if not _is_whole(image.get(key)) or not 1 <= image[key] <= LARGEST_NUMBER:
                 raise InputError(f"{source}: image {image['id']} has no whole, positive '{key}'; add it in pixels")
     for annotation in coco["annotations"]:
         if not _is_whole(annotation.get("image_id")) or annotation["image_id"] not in image_ids:
@@ -41,7 +41,7 @@ def checked(coco: Any, source: str) -> Coco:
 def _ids(entries: list[Any], source: str, what: str) -> set[int]:
     seen: set[int] = set()
     for position, entry in enumerate(entries):
-        if not _is_whole(entry.get("id")):
+        if not _is_whole(entry.get("id")) or abs(entry["id"]) > LARGEST_NUMBER:
             raise InputError(f"{source}: {what} number {position} in its list has no whole 'id'; add one")
         if entry["id"] in seen:
             raise InputError(f"{source}: {what} id {entry['id']} is there twice; ids must differ")

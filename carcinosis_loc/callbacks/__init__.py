@@ -3,6 +3,7 @@
 from carcinosis_loc.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint
 from carcinosis_loc.callbacks.configuration import ConfigFile
 from carcinosis_loc.callbacks.finite import FiniteLoss
+from carcinosis_loc.callbacks.first_batch import FirstBatch
 from carcinosis_loc.callbacks.mistakes import MistakeFiles
 from carcinosis_loc.callbacks.pictures import Pictures
 from carcinosis_loc.callbacks.predictions import PredictionFiles
@@ -15,6 +16,7 @@ __all__ = [
     "BestCheckpoint",
     "ConfigFile",
     "FiniteLoss",
+    "FirstBatch",
     "LastCheckpoint",
     "MistakeFiles",
     "Pictures",

@@ -78,7 +78,9 @@ def read_run(folder: Path, levels: Mapping[str, str]) -> dict[str, Any] | None:
         counts = _counts(folder)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, csv.Error) as error:
         reason = f"{type(error).__name__}: {error!s:.80}"
-        raise InputError(f"{folder}: its results cannot be read ({reason}); remove done.json to run it again") from error
+        raise InputError(
+            f"{folder}: its results cannot be read ({reason}); remove done.json to run it again"
+        ) from error
     return {**levels, **figures, "seconds": seconds, "counts": counts}
 
 

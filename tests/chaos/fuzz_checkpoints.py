@@ -21,8 +21,21 @@ from carcinosis_loc.models.weights import load_weights
 from carcinosis_loc.recipe import read_recipe
 
 SMALL = {"width": 2, "stem_width": 2, "stem_blocks": 1, "modules": [1, 1, 1], "blocks": 1}
-CLASSES = ["os.system", "builtins.eval", "carcinosis_loc.files.os.system", "carcinosis_loc.cli.main", "torch.optim.AdamW"]
-CLASSES += ["carcinosis_loc.losses.Hill", "carcinosis_loc.models.HRNet", "subprocess.Popen", "this.s", "torch.load", "x"]
+CLASSES = [
+    "os.system",
+    "builtins.eval",
+    "carcinosis_loc.files.os.system",
+    "carcinosis_loc.cli.main",
+    "torch.optim.AdamW",
+]
+CLASSES += [
+    "carcinosis_loc.losses.Hill",
+    "carcinosis_loc.models.HRNet",
+    "subprocess.Popen",
+    "this.s",
+    "torch.load",
+    "x",
+]
 CLASSES += ["carcinosis_loc.study.execution.subprocess.Popen", "../x.yaml", "/etc/hostname", "torch.hub.load"]
 HOW = ["recipe", "recipe", "recipe", "weights", "load", "load"]
 
@@ -54,6 +67,7 @@ def fit_words(folder: Path) -> list[str]:
     """A fit in this folder of spots."""
     words = ["fit", "--config", "demo.yaml", "--wandb", "off", "--trainer.default_root_dir", str(folder)]
     words += ["--trainer.accelerator", "cpu", "--data.num_workers", "0", "--data.batch_size", "4"]
+    words += ["--pictures.n_frames", "0"]
     words += ["--data.samples_per_epoch", "8", "--data.train_transform.init_args.crop_size_px", "32"]
     for key, value in SMALL.items():
         words += [f"--model.net.init_args.backbone.init_args.{key}", str(value)]
@@ -80,9 +94,19 @@ def _pickles(source: Source) -> bytes:
     looped: dict[str, Any] = {}
     looped["state_dict"] = looped["carcloc"] = looped
     objects = [Bomb(), {"state_dict": Bomb()}, Bomb(eval, "open('went_off', 'w')"), Bomb(bytearray, 10**12), Path("x")]
-    objects += [{"state_dict": {}, "carcloc": {"recipe": doubled}}, looped, doubled, np.float64, Bomb(getattr, os, "abort")]
-    raw = [b"cos\nsystem\n(S'touch went_off'\ntR.", b"(S'touch went_off'\nios\nsystem\n.", b"\x80\x02]", b"\x80\x02" + b"(" * 9**5 + b"."]
-    raw += [b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x0f.", b"\x80\x02\x8b\xff\xff\xff\x7f.", b"\x80\x02h\x09.", b"\x80\x02}" + b"]" * 10**5 + b"."]
+    objects += [{"state_dict": {}, "carcloc": {"recipe": doubled}}, looped, doubled, np.float64, Bomb(os.kill, 0, 0)]
+    raw = [
+        b"cos\nsystem\n(S'touch went_off'\ntR.",
+        b"(S'touch went_off'\nios\nsystem\n.",
+        b"\x80\x02]",
+        b"\x80\x02" + b"(" * 9**5 + b".",
+    ]
+    raw += [
+        b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x0f.",
+        b"\x80\x02\x8b\xff\xff\xff\x7f.",
+        b"\x80\x02h\x09.",
+        b"\x80\x02}" + b"]" * 10**5 + b".",
+    ]
     if source.one_in(2):
         return source.damaged(source.pick(raw), one_in=3)
     return source.damaged(pickle.dumps(source.pick(objects), source.pick([0, 2, 4])), one_in=4)
@@ -113,13 +137,20 @@ def _edit(source: Source, content: Any) -> None:
         if kind == 0:
             del place[key]
         elif kind == 1 and isinstance(place, dict):
-            place[source.pick(["class_path", "init_args", "config", "hyper_parameters", "..", "net.x"])] = copy.copy(place[key])
+            place[source.pick(["class_path", "init_args", "config", "hyper_parameters", "..", "net.x"])] = copy.copy(
+                place[key]
+            )
         elif kind == 2:
             place[key] = source.pick(CLASSES)
         elif kind == 3:
             place[key] = source.pick([0, -1, 1, 7, 1000, 1024, 10**9, 10**15, 1e-9, [10**9, 10**9], [1024] * 3])
         elif kind == 4 and isinstance(place[key], torch.Tensor):
-            tensors = [torch.zeros(1).expand(10**12), torch.tensor(float("nan")), torch.zeros(0), torch.zeros(3, dtype=torch.bool)]
+            tensors = [
+                torch.zeros(1).expand(10**12),
+                torch.tensor(float("nan")),
+                torch.zeros(0),
+                torch.zeros(3, dtype=torch.bool),
+            ]
             tensors += [torch.full(place[key].shape, 7), torch.full(place[key].shape, 1j), torch.eye(3).to_sparse()]
             place[key] = source.pick(tensors)
         else:
@@ -170,7 +201,9 @@ def _find(path: Path) -> None:
 
 def commands(source: Source) -> tuple[str, bytes]:
     """A command, and the checkpoint that it is given."""
-    return source.pick(["predict", "test", "fit", "fit", "init"]), checkpoints(source)[1] if source.one_in(4) else _edited(source)
+    return source.pick(["predict", "test", "fit", "fit", "init"]), checkpoints(source)[1] if source.one_in(
+        4
+    ) else _edited(source)
 
 
 def run(case: tuple[str, bytes], folder: Path) -> str:
@@ -188,7 +221,14 @@ def run(case: tuple[str, bytes], folder: Path) -> str:
         "test": ["test", "--ckpt_path", str(path), "--data.image_dir", str(spots / "images"), "--wandb", "off", *device]
         + ["--data.test_json", str(spots / "test.json")],
         "fit": [*fit_words(spots), *other, "--ckpt_path", str(path)],
-        "init": [*fit_words(spots), *other, "--trainer.fast_dev_run", "1", "--model.net.init_args.init_checkpoint", str(path)],
+        "init": [
+            *fit_words(spots),
+            *other,
+            "--trainer.fast_dev_run",
+            "1",
+            "--model.net.init_args.init_checkpoint",
+            str(path),
+        ],
     }[command]
     ended = outcome_of_command(words)
     assert not Path("went_off").exists(), "it went off"
@@ -196,4 +236,4 @@ def run(case: tuple[str, bytes], folder: Path) -> str:
     return ended
 
 
-FAMILIES = [Family("checkpoints", checkpoints, attempt, 0.1), Family("checkpoints in commands", commands, run, 0.01)]
+FAMILIES = [Family("checkpoints", checkpoints, attempt, 0.1), Family("checkpoints in commands", commands, run, 0.008)]

@@ -20,7 +20,12 @@ KINDS = ["1.png", "L.png", "LA.png", "RGB.png", "RGBA.png", "P.png", "P-transpar
 KINDS += ["16-RGBA.png", "film.png", "film.gif", "P.gif", "film.webp", "RGB.webp", "RGBA.webp", "RGB.jpg", "L.jpg"]
 KINDS += ["CMYK.jpg", "CMYK.tif", "RGB.tif", "16.tif", "F.tif", "I.tif", "LAB.tif", "film.tif", "lzw.tif", "RGB.bmp"]
 KINDS += ["P.bmp", "RGB.ppm", "L.pgm", "RGB.jp2", "RGB.ico", "RGB.pcx", "text.svg", "ps.eps", "empty.png"]
-EXIF = [b"", b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"\0" * 9]
+EXIF = [
+    b"",
+    b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0",
+    b"Exif\0\0II*\0\xff\xff\xff\xff",
+    b"\0" * 9,
+]
 
 
 @cache
@@ -29,7 +34,9 @@ def encoded(kind: str, size: tuple[int, int]) -> bytes:
     mode, suffix = kind.split(".")
     random = np.random.default_rng(0)
     if mode in ("text", "ps", "empty"):
-        return {"text": b"<svg width='9' height='9'/>", "ps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"}.get(mode, b"")
+        return {"text": b"<svg width='9' height='9'/>", "ps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"}.get(
+            mode, b""
+        )
     rgb = Image.fromarray(random.integers(0, 256, (*size, 3), dtype=np.uint8))
     out = io.BytesIO()
     if mode.startswith("16") and suffix == "png":
@@ -106,7 +113,9 @@ def attempt(case: tuple[str, str, bytes], folder: Path) -> str:
     if how in ("mask", "picture"):
         (folder / "masks").mkdir()
         other = encoded("L.png", (33, 20))
-        (folder / "masks" / f"image{path.suffix if how == 'mask' else '.png'}").write_bytes(content if how == "mask" else other)
+        (folder / "masks" / f"image{path.suffix if how == 'mask' else '.png'}").write_bytes(
+            content if how == "mask" else other
+        )
         if how == "mask":
             path.unlink()
             (folder / "images" / "image.png").write_bytes(encoded("RGB.png", (33, 20)))

@@ -25,7 +25,9 @@ def labels(source: Source) -> tuple[str, bytes]:
         {
             "images": source.mostly(_listed(source, _image, 3)),
             "annotations": source.mostly(_listed(source, _annotation, 5)),
-            "categories": source.mostly([source.mostly({"id": 1, "name": "nodule"}) for _ in range(_one_or(source, 2))]),
+            "categories": source.mostly(
+                [source.mostly({"id": 1, "name": "nodule"}) for _ in range(_one_or(source, 2))]
+            ),
         }
     )
     text = json.dumps(source.mostly(document)).encode("utf-8", "surrogatepass")

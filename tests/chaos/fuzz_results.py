@@ -15,7 +15,18 @@ from sources import Source
 from carcinosis_loc.callbacks import predictions
 from carcinosis_loc.points import Peaks
 
-NAMES = ["a.png", "sub/a b.png", 'quote".png', "comma,.png", "line\nbreak.png", "日本.png", "=1+1.png", "\u202e.png", "é.png", "é.png"]
+NAMES = [
+    "a.png",
+    "sub/a b.png",
+    'quote".png',
+    "comma,.png",
+    "line\nbreak.png",
+    "日本.png",
+    "=1+1.png",
+    "\u202e.png",
+    "é.png",
+    "é.png",
+]
 FIGURES = {"f1": 0.5, "best_f1": 0.6, "average_precision": 0.4, "precision": 0.5, "recall": 0.5, "threshold": 0.3}
 FIGURES |= {"best_threshold": 0.2}
 
@@ -31,7 +42,9 @@ def found(source: Source) -> list[tuple[str, tuple[int, int], list[tuple[float, 
         (
             source.pick(NAMES),
             source.pick([(1, 1), (64, 80), (1, 20_000)]),
-            sorted(source.many(lambda: (source.number(0, 99), source.number(0, 99), source.pick(scores)), 4), key=_falling),
+            sorted(
+                source.many(lambda: (source.number(0, 99), source.number(0, 99), source.pick(scores)), 4), key=_falling
+            ),
         )
         for _ in range(source.integer(1, 3))
     ]
@@ -44,7 +57,9 @@ def write_and_read(case: Any, folder: Path) -> str:
             number,
             name,
             size,
-            Peaks(np.array([p[:2] for p in peaks], np.float32).reshape(-1, 2), np.array([p[2] for p in peaks], np.float32)),
+            Peaks(
+                np.array([p[:2] for p in peaks], np.float32).reshape(-1, 2), np.array([p[2] for p in peaks], np.float32)
+            ),
         )
         for number, (name, size, peaks) in enumerate(case, 1)
     ]
@@ -96,7 +111,9 @@ def studies(source: Source) -> bytes:
     study: Any = {
         "format": source.mostly(1),
         "config": source.mostly("demo.yaml"),
-        "factors": source.mostly({source.mostly("loss", 20): source.mostly({"mse": {"model.loss": "x"}, "b": {"c": 1}}, 15)}),
+        "factors": source.mostly(
+            {source.mostly("loss", 20): source.mostly({"mse": {"model.loss": "x"}, "b": {"c": 1}}, 15)}
+        ),
         "options": source.mostly({"data.batch_size": 4}, 10),
         "prepare": source.mostly(["synth {out}/data", source.mostly("thin {out}/a.json {out}/b.json", 10)], 10),
         "reference": source.mostly({"loss": "mse"}, 10),

@@ -70,7 +70,9 @@ class Source:
             elif kind == 1 and data:
                 data[at] ^= self.integer(1, 255)
             elif kind == 2:
-                data[at:at] = self.pick([b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"[" * 3000, b"9" * 5000, b"\n", b'"', b"{"])
+                data[at:at] = self.pick(
+                    [b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"[" * 3000, b"9" * 5000, b"\n", b'"', b"{"]
+                )
             elif kind == 3:
                 del data[at : at + self.integer(1, 40)]
             elif kind == 4:

@@ -49,7 +49,11 @@ def words_with(command, path, spots, tiny, tmp_path):
         + [str(spots / "val.json"), str(tmp_path / "out")],
         "fit": [*fit, "--ckpt_path", str(path)],
         "fit last": [*fit, "--ckpt_path", "last"],
-        "init_checkpoint": [*fit_words(spots, tiny, tmp_path / "new"), "--model.net.init_args.init_checkpoint", str(path)],
+        "init_checkpoint": [
+            *fit_words(spots, tiny, tmp_path / "new"),
+            "--model.net.init_args.init_checkpoint",
+            str(path),
+        ],
     }[command]
 
 
@@ -81,7 +85,13 @@ def test_hyper_parameters_do_not_choose_the_model(command, content, spots, tiny,
     path.parent.mkdir(parents=True)
     torch.save(content, path)
     more = ["--wandb", "off"] if command == "test" else []
-    words = [*words_with(command, path, spots, tiny, tmp_path), "--data.num_workers", "0", "--trainer.accelerator", "cpu"]
+    words = [
+        *words_with(command, path, spots, tiny, tmp_path),
+        "--data.num_workers",
+        "0",
+        "--trainer.accelerator",
+        "cpu",
+    ]
     assert main([*words, *more]) == 0
     capsys.readouterr()
     if command == "test":
@@ -100,7 +110,9 @@ def test_a_checkpoint_cannot_have_files_removed(kind, name, tmp_path):
     assert {callback.best_model_path, callback.kth_best_model_path, callback.last_model_path} <= {own, ""}
 
 
-@pytest.mark.parametrize("name", ["os.system", "carcinosis_loc.files.os.system", "carcinosis_loc.cli.main", "torch.load"])
+@pytest.mark.parametrize(
+    "name", ["os.system", "carcinosis_loc.files.os.system", "carcinosis_loc.cli.main", "torch.load"]
+)
 def test_names_are_followed_to_where_they_lead(name):
     assert not is_ours(name)
     assert is_ours("carcinosis_loc.models.HRNet")
@@ -138,7 +150,8 @@ def test_a_zip_bomb_is_not_unpacked(fitted, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "sizes", [{"width": 1024}, {"width": 1000, "modules": [30, 30, 30]}, {"modules": [1024, 1024, 1024], "blocks": 1024}]
+    "sizes",
+    [{"width": 1024}, {"width": 1000, "modules": [30, 30, 30]}, {"modules": [1024, 1024, 1024], "blocks": 1024}],
 )
 def test_a_network_larger_than_its_weights_is_not_built(sizes, content, tmp_path, spots, tiny, capsys):
     content["carcloc"]["recipe"]["model"]["net"]["init_args"]["backbone"]["init_args"] |= sizes

@@ -35,7 +35,11 @@ def findings(text):
                 yield "shell="
             if name in ("np.load", "numpy.load") and given.get("allow_pickle"):
                 yield "allow_pickle"
-        if isinstance(node, ast.Attribute) and dotted(node).startswith("pickle.") and dotted(node) != "pickle.UnpicklingError":
+        if (
+            isinstance(node, ast.Attribute)
+            and dotted(node).startswith("pickle.")
+            and dotted(node) != "pickle.UnpicklingError"
+        ):
             yield dotted(node)
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] in MODULES)

@@ -19,10 +19,24 @@ TRICKS = [
     *("https://localhost/secret.png", "s3://bucket/secret.png", "zip://a.zip!secret.png", "data:image/png;base64,AAAA"),
     *("secret.png\0", "a.png\0/../../secret.png", "\0", "a\0b"),
     *("%2e%2e/secret.png", "%2e%2e%2fsecret.png", "..%2fsecret.png", "..%c0%afsecret.png", "%252e%252e/secret.png"),
-    *("．．/secret.png", "‥/secret.png", "․․/secret.png", "..∕secret.png", "..⁄secret.png", "..／secret.png", "..＼secret.png"),
+    *(
+        "．．/secret.png",
+        "‥/secret.png",
+        "․․/secret.png",
+        "..∕secret.png",
+        "..⁄secret.png",
+        "..／secret.png",
+        "..＼secret.png",
+    ),
     *("\ud800/../secret.png", "\u202e/../secret.png", "..\u200b/secret.png", "\ufeff../secret.png", " ../secret.png"),
     *("~/secret.png", "~root/secret.png", "$HOME/secret.png", "$(cat secret.png)", "`secret.png`", "|secret.png"),
-    *("link/secret.png", "link_to_file.png", "deep/link/secret.png", "link/../secret.png", "/proc/self/root/secret.png"),
+    *(
+        "link/secret.png",
+        "link_to_file.png",
+        "deep/link/secret.png",
+        "link/../secret.png",
+        "/proc/self/root/secret.png",
+    ),
 ]
 
 
@@ -56,7 +70,9 @@ def test_no_name_leads_out(trick, folder, tmp_path):
         path = image_path(folder, name, allow_symlinks=False)
     except FileNameError:
         return
-    assert os.path.realpath(path).startswith(str(folder) + os.sep)  # no trick at all: a plain, if odd, name in the folder
+    assert os.path.realpath(path).startswith(
+        str(folder) + os.sep
+    )  # no trick at all: a plain, if odd, name in the folder
 
 
 def test_a_decomposed_name_is_another_file(folder, tmp_path):
