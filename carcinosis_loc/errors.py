@@ -25,7 +25,7 @@ class Stopped(SystemExit):
 
 
 def printable(text: str) -> str:
-    """``text`` with every character escaped that is no print: a file's name must not move the cursor or turn the line."""
+    """``text`` with all escaped that is no print: a file's name must not move the cursor or turn the line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 

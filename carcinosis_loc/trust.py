@@ -45,7 +45,7 @@ def enforce() -> None:
 
 
 def say_what_is_foreign(configs: Sequence[str]) -> None:
-    """Say which classes from outside of this package, torch and lightning a config names, unless it is a shipped one."""
+    """Say which classes from outside of this package, torch and lightning a config names, if it is no shipped one."""
     for path in configs:
         if path.startswith("{") or Path(path).resolve().is_relative_to(shipped_folder().resolve()):
             continue

@@ -1,7 +1,7 @@
 """`make audit`: are there known vulnerabilities in the pinned versions? Says plainly where that cannot be told.
 
-pip-audit asks a server, PyPI's or OSV's. It calls a package that the server does not know "skipped" and still ends well,
-so its answer is counted here: nothing but an audit of every pin is a good end.
+pip-audit asks a server, PyPI's or OSV's. It calls a package that the server does not know "skipped" and still ends
+well, so its answer is counted here: nothing but an audit of every pin is a good end.
 """
 
 import json

@@ -36,6 +36,6 @@ class FirstBatch(Callback):
             if checkpoint is None or self.done:
                 raise
             raise InputError(
-                f"{checkpoint}: no training can go on from it ({type(error).__name__}: {error!s:.150}); was it made with "
-                "another configuration?"
+                f"{checkpoint}: no training can go on from it ({type(error).__name__}: {error!s:.150}); was it made "
+                "with another configuration?"
             ) from error

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -169,10 +169,8 @@ def _too_long(number: int, frame: object) -> None:
 
 
 def _forget_peak() -> None:
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
-    except OSError:
-        pass  # then the worst memory is that of the process so far
+    with suppress(OSError):  # then the worst memory is that of the process so far
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def _memory_kb(name: str) -> int:

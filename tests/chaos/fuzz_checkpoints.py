@@ -218,8 +218,18 @@ def run(case: tuple[str, bytes], folder: Path) -> str:
     other = ["--trainer.default_root_dir", str(folder / "run"), "--trainer.max_epochs", "2"]
     words = {
         "predict": ["predict", "--ckpt_path", str(path), "--data.predict_source", image, *device],
-        "test": ["test", "--ckpt_path", str(path), "--data.image_dir", str(spots / "images"), "--wandb", "off", *device]
-        + ["--data.test_json", str(spots / "test.json")],
+        "test": [
+            "test",
+            "--ckpt_path",
+            str(path),
+            "--data.image_dir",
+            str(spots / "images"),
+            "--wandb",
+            "off",
+            *device,
+            "--data.test_json",
+            str(spots / "test.json"),
+        ],
         "fit": [*fit_words(spots), *other, "--ckpt_path", str(path)],
         "init": [
             *fit_words(spots),

@@ -44,7 +44,8 @@ TRICKS = [
     "model: {loss: {class_path: os.system}}",
     "model: {loss: {class_path: carcinosis_loc.files.os.system}}",
     "model: {loss: {class_path: subprocess.Popen, init_args: {args: [touch, went_off]}}}",
-    "trainer: {callbacks: [{class_path: lightning.pytorch.callbacks.LambdaCallback, init_args: {on_fit_start: os.abort}}]}",
+    "trainer: {callbacks: [{class_path: lightning.pytorch.callbacks.LambdaCallback,"
+    " init_args: {on_fit_start: os.abort}}]}",
     "model: {optimizer: os.system}",
     "model: {scheduler: os.abort}",
     "model: /etc/hostname",

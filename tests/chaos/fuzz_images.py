@@ -82,10 +82,9 @@ def promising(content: bytes, width: int, height: int) -> bytes:
 def chunked(content: bytes, source: Source) -> bytes:
     """A PNG with a further chunk: text that unpacks to much, a profile, EXIF data, an animation's control."""
     bomb = zlib.compress(b"\0" * source.pick([10, 10**6, 10**8]), 9)
-    kind, data = source.pick(
-        [(b"zTXt", b"a\0\0" + bomb), (b"iCCP", b"a\0\0" + bomb), (b"iTXt", b"a\0\1\0\0\0" + bomb), (b"eXIf", source.pick(EXIF)),
-         (b"acTL", struct.pack(">II", 2**31 - 1, 0)), (b"tRNS", b"\0" * 300), (b"PLTE", b"\0"), (b"IDAT", b"junk")]
-    )  # fmt: skip
+    chunks = [(b"zTXt", b"a\0\0" + bomb), (b"iCCP", b"a\0\0" + bomb), (b"iTXt", b"a\0\1\0\0\0" + bomb)]
+    chunks += [(b"eXIf", source.pick(EXIF)), (b"acTL", struct.pack(">II", 2**31 - 1, 0)), (b"tRNS", b"\0" * 300)]
+    kind, data = source.pick([*chunks, (b"PLTE", b"\0"), (b"IDAT", b"junk")])
     chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     return content[:33] + chunk + content[33:]
 

@@ -1,4 +1,4 @@
-"""Where the choices of a fuzz case come from: a seeded random stream, hypothesis, or atheris; the cases are the same."""
+"""Where the choices of a fuzz case come from: a seeded random stream, hypothesis, or atheris."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar

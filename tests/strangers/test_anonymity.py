@@ -1,4 +1,4 @@
-"""With ``--anonymize``, nothing that is written or said tells what the images, their folders or the label files are called."""
+"""With ``--anonymize``, nothing that is written or said tells what images, their folders or label files are called."""
 
 import json
 import os

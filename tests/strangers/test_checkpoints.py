@@ -45,8 +45,16 @@ def words_with(command, path, spots, tiny, tmp_path):
         "test": ["test", "--ckpt_path", str(path), *where, "--data.test_json", str(spots / "test.json")],
         "validate": ["validate", "--ckpt_path", str(path), *where, "--data.val_json", str(spots / "val.json")],
         "calibrate": ["calibrate", "--ckpt_path", str(path), *where, "--data.val_json", str(spots / "val.json")],
-        "audit": ["audit", "--ckpt_path", str(path), "--image_dir", str(spots / "images"), "--json"]
-        + [str(spots / "val.json"), str(tmp_path / "out")],
+        "audit": [
+            "audit",
+            "--ckpt_path",
+            str(path),
+            "--image_dir",
+            str(spots / "images"),
+            "--json",
+            str(spots / "val.json"),
+            str(tmp_path / "out"),
+        ],
         "fit": [*fit, "--ckpt_path", str(path)],
         "fit last": [*fit, "--ckpt_path", "last"],
         "init_checkpoint": [

@@ -1,4 +1,4 @@
-"""What `make install` installs is pinned: every dependency that the project names, and all that mmpose is installed with."""
+"""What `make install` installs is pinned: every dependency that the project names, and what those need."""
 
 import re
 import tomllib
