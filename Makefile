@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help install demo test chaos lint types bench docs clean
+.PHONY: help install demo test chaos audit lint types bench docs clean
 
 help:  ## show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,8 +40,13 @@ test: install  ## run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 KILLS ?= 100
-chaos: install  ## kill a training at random moments, resume it, and compare the ends; KILLS=100 takes an hour
+FUZZ ?= 20000
+chaos: install  ## FUZZ=20000 hostile files, then KILLS=100 kills of a training that is resumed; takes hours
+	$(BIN)/python tests/chaos/fuzz.py --cases $(FUZZ)
 	$(BIN)/python tests/chaos/run.py --trials $(KILLS)
+
+audit: install  ## ask a server for known vulnerabilities of the pinned versions
+	$(BIN)/python requirements/audit.py
 
 lint: install  ## check the style
 	$(BIN)/ruff check

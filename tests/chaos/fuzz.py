@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,14 +52,14 @@ class Family:
         make: a case out of choices.
         attempt: does with a case what carcloc would, in an empty folder; gives ``SUCCESS`` or ``REFUSED``.
         share: of all cases.
-        tools: what chooses; atheris looks for choices that reach new code.
+        tools: what chooses, and in which share of the cases; atheris looks for choices that reach new code.
     """
 
     name: str
     make: Callable[[Source], Any]
     attempt: Callable[[Any, Path], str]
     share: float
-    tools: tuple[str, ...] = ("random",)
+    tools: Mapping[str, float] = field(default_factory=lambda: {"random": 1.0})
 
 
 def families() -> dict[str, Family]:
@@ -285,10 +285,11 @@ def main() -> int:
         for family in families().values():
             if args.kinds and family.name not in args.kinds:
                 continue
-            cases = round(args.cases * family.share)
-            tools = [tool for tool in family.tools if tool not in args.without]
-            for tool in tools:
-                tally = fuzz(family, cases // len(tools), args.seed, tool, Path(name))
+            for tool, share in family.tools.items():
+                if tool in args.without:
+                    continue
+                cases = round(args.cases * family.share * share)
+                tally = fuzz(family, cases, args.seed, tool, Path(name))
                 print(f"{family.name} ({tool}): {tally}", flush=True)
                 whole.add(tally)
     print(f"fuzz: {whole}")

@@ -57,7 +57,7 @@ def encoded(kind: str, size: tuple[int, int]) -> bytes:
     formats = {"jpg": "JPEG", "tif": "TIFF", "pgm": "PPM", "jp2": "JPEG2000"}
     try:
         rgb.save(out, formats.get(suffix, suffix.upper()), **options)
-    except (OSError, ValueError, SystemError):  # this format has no such size
+    except (OSError, ValueError, SystemError, RuntimeError):  # this format has no such size
         return encoded(kind, (33, 20)) if size != (33, 20) else b""
     return out.getvalue()
 
