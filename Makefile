@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help install demo test chaos lint types bench docs clean
+.PHONY: help install demo test chaos audit lint types bench docs clean
 
 help:  ## show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -41,12 +41,18 @@ test: install  ## run the tests
 
 KILLS ?= 100
 MEMORY ?= 1
-chaos: install  ## kill trainings at random moments (KILLS=100), run the slow tests of faults and ranks, watch memory; hours
+FUZZ ?= 20000
+# The kills come last: their line "survived N of N" is the last that is printed.
+chaos: install  ## FUZZ=20000 hostile files, slow tests of faults and ranks, memory, KILLS=100 kills of a training; hours
+	$(BIN)/python tests/chaos/fuzz.py --cases $(FUZZ)
 	$(BIN)/python -m pytest tests/processes tests/faults tests/chaos -m 'not gpu' -o timeout=1800
 ifneq ($(MEMORY),0)
 	$(BIN)/python tests/chaos/memory.py runs/chaos
 endif
 	$(BIN)/python tests/chaos/run.py --trials $(KILLS)
+
+audit: install  ## ask a server for known vulnerabilities of the pinned versions
+	$(BIN)/python requirements/audit.py
 
 lint: install  ## check the style
 	$(BIN)/ruff check

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn, TextIO
 
-from carcinosis_loc.errors import InputError, RunError, Stopped
+from carcinosis_loc.errors import InputError, RunError, Stopped, printable
 
 USAGE = """\
 usage: carcloc COMMAND [options]
@@ -163,7 +163,7 @@ class _Line(logging.Formatter):
     """One line a record; what is more than information says so."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = " ".join(record.getMessage().split())
+        text = printable(" ".join(record.getMessage().split()))
         return text if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {text}"
 
 
@@ -190,7 +190,7 @@ def be_quiet_and_orderly() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"carcloc: {message}", file=sys.stderr)
+    print(f"carcloc: {printable(message)}", file=sys.stderr)
     return code
 
 

@@ -1,6 +1,5 @@
 """Where configs are found: a path as given, else the bare name of a shipped one."""
 
-import json
 import logging
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -10,6 +9,7 @@ from typing import Any
 import yaml
 
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.plain import check_plain
 
 logger = logging.getLogger(__name__)
 
@@ -58,14 +58,14 @@ def read_config(path: str | Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
         raise InputError(f"{path}: is no YAML: {where}{getattr(error, 'problem', None) or error}") from error
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read as a config ({error})") from error
+    except Exception as error:  # a date, a number or a tag without sense leads YAML to raise nearly anything
+        raise InputError(f"{path}: cannot be read as a config ({error!s:.200})") from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise InputError(f"{path}: is no config: it must hold sections such as trainer, model and data")
     try:
-        json.dumps(content, default=str)
-    except (ValueError, RecursionError, TypeError) as error:
-        raise InputError(f"{path}: is no config: it refers to itself, or has keys that are no names") from error
+        check_plain(content)
+    except ValueError as error:
+        raise InputError(f"{path}: is no config: {error}") from error
     return content
 
 

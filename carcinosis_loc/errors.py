@@ -9,7 +9,7 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(_own_words(message).split()))
+        super().__init__(printable(" ".join(_own_words(message).split())))
 
 
 class RunError(RuntimeError):
@@ -22,6 +22,11 @@ class Stopped(SystemExit):
     def __init__(self, message: str) -> None:
         super().__init__(143)
         self.message = message
+
+
+def printable(text: str) -> str:
+    """``text`` with all escaped that is no print: a file's name must not move the cursor or turn the line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _own_words(message: str) -> str:

@@ -1,14 +1,43 @@
-"""What a parser says is wrong, with the file that says it and a guess at what was meant."""
+"""What a parser says is wrong, with the file that says it and a guess at what was meant; errors of others as ours."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from inspect import signature
 
+import torch
+from jsonargparse import ArgumentError
 from lightning.pytorch import Trainer
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from carcinosis_loc.configs import CONFIG_FLAGS, config_with, option_values
 from carcinosis_loc.data import PointDataModule
+from carcinosis_loc.errors import InputError, RunError, Stopped
 from carcinosis_loc.module import PointModule
+from carcinosis_loc.trust import in_our_words
+
+_GO_ON = "go on with the same command (fit: and --ckpt_path last)"
+
+
+@contextmanager
+def in_one_line(command: str, options: list[str]) -> Iterator[None]:
+    """Around a command: what the parser, Lightning and torch raise becomes one of our errors, where it has a remedy."""
+    try:
+        yield
+    except ArgumentError as error:
+        raise InputError(explained(in_our_words(str(error)), command, options)) from error
+    except SIGTERMException as error:
+        raise Stopped(f"stopped by SIGTERM; {_GO_ON}") from error
+    except torch.OutOfMemoryError as error:
+        raise RunError(f"the accelerator's memory is full: lower --data.batch_size, then {_GO_ON}") from error
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise RunError(
+            "a data-loading process was killed, most often for want of memory: lower --data.num_workers or "
+            f"--data.cache_mb, then {_GO_ON}"
+        ) from error
 
 
 def explained(message: str, command: str, options: list[str]) -> str:

@@ -17,7 +17,7 @@ from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.models import HeatmapNet, TiledNet, prepared, read_checkpoint
 from carcinosis_loc.module import FALLBACK_THRESHOLD
 from carcinosis_loc.points import Letterbox, Peaks, Size
-from carcinosis_loc.recipe import build, load_net, read_recipe
+from carcinosis_loc.recipe import build, check_size, load_net, read_recipe
 
 Image = npt.NDArray[np.uint8]
 
@@ -92,6 +92,7 @@ def load(checkpoint: str | Path, device: str | torch.device = "cpu") -> Localize
         raise InputError(f"device {device}: is none of this machine ({str(error).splitlines()[0]:.80})") from error
     content = read_checkpoint(path)
     recipe = read_recipe(path, content)
+    check_size(path, content, recipe.settings)
     net = build(path, recipe.settings, "net", HeatmapNet)
     load_net(path, content, net)
     decoder = build(path, recipe.settings, "decoder", PeakDecoder)

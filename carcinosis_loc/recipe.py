@@ -12,13 +12,13 @@ from torch import nn
 
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics import Calibration
-from carcinosis_loc.models import read_checkpoint
+from carcinosis_loc.models import HeatmapNet, read_checkpoint
 from carcinosis_loc.module import CHECKPOINT_KEY
+from carcinosis_loc.plain import check_plain
+from carcinosis_loc.trust import is_ours
 
 Part = TypeVar("Part")
 
-# A checkpoint may come from a stranger: it may name our classes and torch's optimizers, never import what it likes.
-_TRUSTED = ("carcinosis_loc.", "torch.optim.")
 _PARTS = ("net", "loss", "decoder", "encoder", "optimizer")
 _DATA_KEYS = ("image_size", "category")
 
@@ -53,6 +53,10 @@ def read_recipe(path: Path, content: Mapping[str, Any] | None = None) -> Recipe:
     entry = content.get(CHECKPOINT_KEY)
     if not isinstance(entry, dict) or not isinstance(content.get("state_dict"), dict):
         raise InputError(f"{path}: is no checkpoint of carcloc; weights alone go to --model.net.init_checkpoint")
+    try:
+        check_plain(entry)
+    except ValueError as error:
+        raise InputError(f"{path}: its recipe cannot be used: {error}") from error
     settings = copy.deepcopy(entry.get("recipe"))
     model, data = (settings.get("model"), settings.get("data")) if isinstance(settings, dict) else (None, None)
     if not isinstance(settings, dict) or not isinstance(model, dict) or not isinstance(data, dict):
@@ -61,7 +65,7 @@ def read_recipe(path: Path, content: Mapping[str, Any] | None = None) -> Recipe:
         if not isinstance(model.get(part), dict) or not isinstance(model[part].get("class_path"), str):
             raise InputError(f"{path}: its recipe lacks model.{part}; it is damaged, or of another version")
     foreign = [*set(settings).difference(("model", "data")), *set(data).difference(_DATA_KEYS)]
-    foreign += [text for text in _dotted_strings(model) if not text.startswith(_TRUSTED)]
+    foreign += [text for text in _dotted_strings(model) if not is_ours(text)]
     if foreign:
         raise InputError(f"{path}: its recipe names {foreign[0]!s:.80}, which a checkpoint may not")
     model["net"].setdefault("init_args", {})["init_checkpoint"] = None  # its weights are in the checkpoint
@@ -86,13 +90,32 @@ def build(path: Path, settings: Mapping[str, Any], part: str, kind: type[Part]) 
     return built
 
 
+def check_size(path: Path, content: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Refuse a recipe of a network that its own weights do not fill, before any memory is taken for it.
+
+    Raises:
+        InputError: the recipe describes no network, or another one.
+    """
+    with torch.device("meta"):
+        net = build(path, settings, "net", HeatmapNet)
+    _fitting(path, content, net)
+
+
 def load_net(path: Path, content: Mapping[str, Any], net: nn.Module) -> None:
     """Fill a network with the weights of a checkpoint; all must fit, and be numbers.
 
     Raises:
         InputError: weights are missing, too many, of another shape, or not finite.
     """
-    given = {k.removeprefix("net."): v for k, v in content["state_dict"].items() if str(k).startswith("net.")}
+    given = _fitting(path, content, net)
+    bad = [name for name, tensor in given.items() if not torch.isfinite(tensor).all()]
+    if bad:
+        raise InputError(f"{path}: its weights {bad[0]} are not finite; the training broke down")
+    net.load_state_dict(given)
+
+
+def _fitting(path: Path, content: Mapping[str, Any], net: nn.Module) -> dict[str, torch.Tensor]:
+    given = {str(k).removeprefix("net."): v for k, v in content["state_dict"].items() if str(k).startswith("net.")}
     own = net.state_dict()
     wrong = [name for name in own if getattr(given.get(name), "shape", None) != own[name].shape]
     wrong += [name for name in given if name not in own]
@@ -101,10 +124,7 @@ def load_net(path: Path, content: Mapping[str, Any], net: nn.Module) -> None:
             f"{path}: {len(wrong)} of its weights do not fit the network, {wrong[0]} first; "
             "was it trained with another configuration?"
         )
-    bad = [name for name, tensor in given.items() if not torch.isfinite(tensor).all()]
-    if bad:
-        raise InputError(f"{path}: its weights {bad[0]} are not finite; the training broke down")
-    net.load_state_dict(given)
+    return given
 
 
 def _checked_calibration(path: Path, entry: Any) -> Calibration | None:

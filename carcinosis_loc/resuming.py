@@ -9,7 +9,7 @@ from typing import Any
 from carcinosis_loc.configs import option_values
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.models import read_checkpoint
-from carcinosis_loc.recipe import read_recipe
+from carcinosis_loc.recipe import check_size, read_recipe
 from carcinosis_loc.run_folder import root_option
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,9 @@ def with_checkpoint(command: str, options: list[str]) -> list[str]:
     path = Path(given[-1])
     if given[-1] in _SHORT_NAMES:
         path = root_option(options) / "checkpoints" / f"{given[-1]}.ckpt"
-    recipe = read_recipe(path)
+    content = read_checkpoint(path)
+    recipe = read_recipe(path, content)
+    check_size(path, content, recipe.settings)
     return ["--config", json.dumps(recipe.settings), *options, "--ckpt_path", str(path)]
 
 

@@ -4,14 +4,12 @@ import logging
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 import yaml
 from jsonargparse import ArgumentError
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from carcinosis_loc.callbacks import (
     AtomicCheckpointIO,
@@ -19,6 +17,7 @@ from carcinosis_loc.callbacks import (
     ConfigFile,
     FiniteLoss,
     Inference,
+    FirstBatch,
     LastCheckpoint,
     MistakeFiles,
     Pictures,
@@ -26,21 +25,21 @@ from carcinosis_loc.callbacks import (
     Progress,
     ResultFiles,
 )
-from carcinosis_loc.configs import resolve_configs
+from carcinosis_loc.configs import CONFIG_FLAGS, option_values, resolve_configs
 from carcinosis_loc.data import PointDataModule
 from carcinosis_loc.data.stream import stream_loader
-from carcinosis_loc.errors import InputError, RunError, Stopped
-from carcinosis_loc.explanations import explained
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.explanations import in_one_line
 from carcinosis_loc.loggers import csv_logger, dashboard, without_paths
 from carcinosis_loc.models import read_checkpoint
 from carcinosis_loc.module import FALLBACK_THRESHOLD, PointModule
 from carcinosis_loc.recipe import load_net, make_recipe, read_recipe
 from carcinosis_loc.resuming import with_checkpoint
 from carcinosis_loc.run_folder import check_folder, lock_folder, run_folder
+from carcinosis_loc.trust import enforce, say_what_is_foreign
 
 logger = logging.getLogger(__name__)
 
-_GO_ON = "go on with the same command (fit: and --ckpt_path last)"
 COMMANDS = ("fit", "validate", "test", "predict")
 # Our samplers shard by themselves, and evaluate each frame exactly once.
 TRAINER_DEFAULTS = {
@@ -59,10 +58,12 @@ def run(words: list[str]) -> "RunCLI":
     """
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    enforce()
     command, options = words[0], resolve_configs(words[1:])
+    say_what_is_foreign(option_values(options, *CONFIG_FLAGS))
     if not {"--help", "-h", "--print_config"} & set(options):
         options = with_checkpoint(command, options)
-    try:
+    with in_one_line(command, options):
         return RunCLI(
             PointModule,
             PointDataModule,
@@ -74,19 +75,6 @@ def run(words: list[str]) -> "RunCLI":
             parser_kwargs={"exit_on_error": False, **{name: {"exit_on_error": False} for name in COMMANDS}},
             args=[command, *options],
         )
-    except ArgumentError as error:
-        raise InputError(explained(str(error), command, options)) from error
-    except SIGTERMException as error:
-        raise Stopped(f"stopped by SIGTERM; {_GO_ON}") from error
-    except torch.OutOfMemoryError as error:
-        raise RunError(f"the accelerator's memory is full: lower --data.batch_size, then {_GO_ON}") from error
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise RunError(
-            "a data-loading process was killed, most often for want of memory: lower --data.num_workers or "
-            f"--data.cache_mb, then {_GO_ON}"
-        ) from error
 
 
 class RunCLI(LightningCLI):
@@ -110,10 +98,18 @@ class RunCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse without LightningCLI's warning about ``sys.argv``; choose the run's folder."""
         assert isinstance(args, list)
-        self.config = parser.parse_args(args)
+        try:
+            self.config = parser.parse_args(args)
+        except (ArgumentError, InputError, OSError):
+            raise
+        except Exception as error:  # whatever a value without sense leads the parser to
+            raise InputError(f"config: {error}") from error
         settings = self.config[args[0]]
         if not settings.trainer.default_root_dir:
             settings.trainer.default_root_dir = str(run_folder(args[0], args[1:], settings.ckpt_path))
+
+    def _parse_ckpt_path(self) -> None:
+        """Nothing: Lightning would let ``hyper_parameters`` of a checkpoint replace the model, past all our checks."""
 
     def instantiate_classes(self) -> None:
         """Build data, model and trainer; an argument that one of them refuses is bad input."""
@@ -148,7 +144,8 @@ class RunCLI(LightningCLI):
         if command == "fit" and settings.trainer.enable_checkpointing is not False:
             callbacks += [BestCheckpoint(root / "checkpoints"), LastCheckpoint(root / "checkpoints")]
         if command == "fit":
-            callbacks.append(FiniteLoss())
+            self._began = FirstBatch()
+            callbacks += [FiniteLoss(), self._began]
         if command == "test":
             callbacks.append(MistakeFiles())
         trainer_settings = self.config_init[command].trainer
@@ -193,6 +190,11 @@ class RunCLI(LightningCLI):
 
     before_validate = before_test
     before_predict = before_test
+
+    def fit(self, **options: Any) -> None:
+        """Train; a checkpoint from which that cannot go on is bad input."""
+        with self._began.blaming(options.get("ckpt_path")):
+            self.trainer.fit(**options)
 
     def test(self, **options: Any) -> None:
         """Test without Lightning's own table; ``ResultFiles`` prints ours."""

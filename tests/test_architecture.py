@@ -28,10 +28,10 @@ FLOORS = [
     ["drawing"],
     ["synthetic", "masks", "tracking", "video"],
     ["annotations"],
-    ["points", "run_folder", "schedules"],
+    ["points", "run_folder", "schedules", "trust"],
     ["loggers"],
     ["files", "configs", "pipes"],
-    ["errors"],
+    ["errors", "plain"],
 ]
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -1,8 +1,8 @@
 """The least that a COCO keypoint file must have to be worked on as a plain dictionary."""
 
-import math
 from typing import Any
 
+from carcinosis_loc.annotations.fields import LARGEST_NUMBER, is_number, shown
 from carcinosis_loc.errors import InputError
 
 Coco = dict[str, Any]
@@ -25,12 +25,12 @@ def checked(coco: Any, source: str) -> Coco:
     _ids(coco["annotations"], source, "annotation")
     for image in coco["images"]:
         for key in ("width", "height"):
-            if not _is_whole(image.get(key)) or image[key] < 1:
+            if not _is_whole(image.get(key)) or not 1 <= image[key] <= LARGEST_NUMBER:
                 raise InputError(f"{source}: image {image['id']} has no whole, positive '{key}'; add it in pixels")
     for annotation in coco["annotations"]:
         if not _is_whole(annotation.get("image_id")) or annotation["image_id"] not in image_ids:
             raise InputError(
-                f"{source}: annotation {annotation['id']} has image_id {annotation.get('image_id')!r}, "
+                f"{source}: annotation {annotation['id']} has image_id {shown(annotation.get('image_id'))}, "
                 f"which is no image's id; correct it"
             )
         if not annotation.get("iscrowd"):
@@ -41,7 +41,7 @@ def checked(coco: Any, source: str) -> Coco:
 def _ids(entries: list[Any], source: str, what: str) -> set[int]:
     seen: set[int] = set()
     for position, entry in enumerate(entries):
-        if not _is_whole(entry.get("id")):
+        if not _is_whole(entry.get("id")) or abs(entry["id"]) > LARGEST_NUMBER:
             raise InputError(f"{source}: {what} number {position} in its list has no whole 'id'; add one")
         if entry["id"] in seen:
             raise InputError(f"{source}: {what} id {entry['id']} is there twice; ids must differ")
@@ -57,8 +57,8 @@ def _check_keypoints(annotation: dict[str, Any], source: str) -> None:
     if len(keypoints) % 3:
         raise InputError(f"{where}: 'keypoints' has {len(keypoints)} numbers, no multiple of 3; give x, y, v each")
     for value in keypoints:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise InputError(f"{where}: 'keypoints' holds {value!r}, which is no finite number; correct it")
+        if not is_number(value):
+            raise InputError(f"{where}: 'keypoints' holds {shown(value)}, which is no finite number; correct it")
 
 
 def _is_whole(value: Any) -> bool:

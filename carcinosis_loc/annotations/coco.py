@@ -28,7 +28,7 @@ from tqdm import tqdm
 from carcinosis_loc.annotations.document import Document
 from carcinosis_loc.annotations.fields import Entry, by_id, entries, shown
 from carcinosis_loc.annotations.file_names import FileNameError, image_path
-from carcinosis_loc.annotations.images import image_size
+from carcinosis_loc.annotations.images import MOST_PIXELS, image_size
 from carcinosis_loc.annotations.regions import region_polygons
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.points import Float32, Frame, Points, Size
@@ -72,7 +72,7 @@ def read_coco(
     json_path, image_dir = Path(json_path), Path(image_dir)
     document = Document(json_path)
     images = by_id(entries(document.fields, "images", json_path))
-    sizes = {key: (image.integer("height", 1), image.integer("width", 1)) for key, image in images.items()}
+    sizes = {key: _size(image) for key, image in images.items()}
     paths = _paths(images, image_dir, allow_symlinks)
     labels = _read_labels(document, sizes, category) if with_labels else {}
     index = _index({"images": document.fields["images"]})
@@ -80,6 +80,14 @@ def read_coco(
     if check_images:
         _check_images(images.values(), frames, image_dir)
     return frames
+
+
+def _size(image: Entry) -> Size:
+    """Height and width as the label file says; ignore regions are drawn at that size before any image is opened."""
+    height, width = image.integer("height", 1), image.integer("width", 1)
+    if height * width > MOST_PIXELS:
+        raise image.error(f"{width} x {height} pixels are more than any image that can be read has")
+    return height, width
 
 
 def _index(document: dict[str, Any]) -> COCO:

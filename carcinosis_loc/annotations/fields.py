@@ -10,7 +10,7 @@ from typing import Any
 
 from carcinosis_loc.errors import InputError
 
-_LARGEST_NUMBER = 2**53  # beyond it, not every integer is a float
+LARGEST_NUMBER = 2**53  # beyond it, not every integer is a float
 _shown = reprlib.Repr()
 _shown.maxstring, _shown.maxother = 120, 60
 
@@ -24,7 +24,7 @@ def is_number(value: Any) -> bool:
     """Whether ``value`` is a finite JSON number; ``true`` and ``false`` are none."""
     if type(value) is float:
         return math.isfinite(value)
-    return type(value) is int and -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER
+    return type(value) is int and -LARGEST_NUMBER <= value <= LARGEST_NUMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Entry:
     def error(self, problem: str) -> InputError:
         """An ``InputError`` that names the file and the entry (by id where it has a usable one)."""
         identity = self.fields.get("id")
-        if type(identity) is int and abs(identity) <= _LARGEST_NUMBER:
+        if type(identity) is int and abs(identity) <= LARGEST_NUMBER:
             where = f"{self.list_name.removesuffix('s').replace('categorie', 'category')} id {identity}"
         else:
             where = f"{self.list_name}[{self.position}]"
@@ -59,11 +59,11 @@ class Entry:
         except KeyError:
             raise self.error(f'the key "{key}" is missing') from None
 
-    def integer(self, key: str, minimum: int = -_LARGEST_NUMBER) -> int:
+    def integer(self, key: str, minimum: int = -LARGEST_NUMBER) -> int:
         """The value of ``key``, which must be an integer of at least ``minimum``."""
         value = self.required(key)
-        if type(value) is not int or not minimum <= value <= _LARGEST_NUMBER:
-            least = f" of at least {minimum}" if minimum > -_LARGEST_NUMBER else ""
+        if type(value) is not int or not minimum <= value <= LARGEST_NUMBER:
+            least = f" of at least {minimum}" if minimum > -LARGEST_NUMBER else ""
             raise self.error(f'"{key}" must be an integer{least}, not {shown(value)}')
         return value
 

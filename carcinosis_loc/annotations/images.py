@@ -23,6 +23,7 @@ from carcinosis_loc.points import Size
 Rgb = npt.NDArray[np.uint8]
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jp2", ".ppm", ".pgm"})
+MOST_PIXELS = 178_956_970  # Pillow's guard against decompression bombs: twice its ``MAX_IMAGE_PIXELS``
 # Formats that only hold pixels: Pillow would start other programs for some of the rest.
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "PPM")
 

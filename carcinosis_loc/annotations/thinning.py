@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from carcinosis_loc.annotations.checks import Coco, checked
+from carcinosis_loc.annotations.fields import is_number
 from carcinosis_loc.annotations.thinning_rule import Thinning
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import write_json
@@ -82,7 +83,10 @@ def thin_file(in_json: str | Path, out_json: str | Path, *, overwrite: bool = Fa
     if out_json.exists() and not overwrite:
         raise InputError(f"{out_json}: exists already; name another file, or overwrite it with --overwrite")
     sparse = thin(_read(in_json), source=str(in_json), **how)
-    write_json(out_json, sparse)
+    try:
+        write_json(out_json, sparse)
+    except ValueError as error:  # somewhere in what is only carried along
+        raise InputError(f"{in_json}: holds NaN or Infinity, which no JSON may; replace it with null") from error
     return sparse
 
 
@@ -122,7 +126,7 @@ def _weight_key(annotations: list[dict[str, Any]], source: str) -> str:
     """The key that all annotations have; two scales in one ranking would mean nothing."""
     lacking = {}
     for key in ("conspicuity", "area"):
-        lacking[key] = [a["id"] for a in annotations if not _is_number(a.get(key))]
+        lacking[key] = [a["id"] for a in annotations if not is_number(a.get(key))]
         if not lacking[key]:
             return key
     raise InputError(
@@ -130,10 +134,6 @@ def _weight_key(annotations: list[dict[str, Any]], source: str) -> str:
         f"{lacking['conspicuity'][0]} has no conspicuity and annotation {lacking['area'][0]} no area; add them, or "
         f"leave conspicuous_first out"
     )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _triples(keypoints: list[Any]) -> Iterator[tuple[Any, Any, Any]]:

@@ -4,6 +4,7 @@ from carcinosis_loc.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpo
 from carcinosis_loc.callbacks.configuration import ConfigFile
 from carcinosis_loc.callbacks.finite import FiniteLoss
 from carcinosis_loc.callbacks.inference import Inference
+from carcinosis_loc.callbacks.first_batch import FirstBatch
 from carcinosis_loc.callbacks.mistakes import MistakeFiles
 from carcinosis_loc.callbacks.pictures import Pictures
 from carcinosis_loc.callbacks.predictions import PredictionFiles
@@ -17,6 +18,7 @@ __all__ = [
     "ConfigFile",
     "FiniteLoss",
     "Inference",
+    "FirstBatch",
     "LastCheckpoint",
     "MistakeFiles",
     "Pictures",

@@ -54,11 +54,9 @@ class BestCheckpoint(ModelCheckpoint):
         return _map_paths(super().state_dict(), lambda path: Path(path).name) | {"dirpath": ""}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Lightning's, in this folder."""
-        folder = Path(str(self.dirpath))
-        super().load_state_dict(
-            _map_paths(state_dict, lambda path: str(folder / Path(path).name)) | {"dirpath": self.dirpath}
-        )
+        """Lightning's, in this folder, and of this file alone: what it has named, Lightning later removes."""
+        own = str(Path(str(self.dirpath)) / f"{self.filename}.ckpt")
+        super().load_state_dict(_map_paths(state_dict, lambda path: own) | {"dirpath": self.dirpath})
         self.current_score = state_dict.get("current_score")  # Lightning saves it and forgets to load it
 
     def forget(self) -> None:

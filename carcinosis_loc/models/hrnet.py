@@ -33,7 +33,7 @@ class HRNet(nn.Module):
 
     Raises:
         InputError: mmpose is missing; the message holds the command that installs it.
-        ValueError: a width or count outside [1, 1024].
+        ValueError: a width or count outside [1, 1024], or more than 2000 blocks in all (HRNet-W32 has 108).
     """
 
     stride = 4
@@ -53,6 +53,9 @@ class HRNet(nn.Module):
         sizes = (width, stem_width, stem_blocks, *modules, blocks)
         if min(sizes) < 1 or max(sizes) > 1024:
             raise ValueError(f"the HRNet's widths and counts must be from 1 to 1024, got {sizes}")
+        total = stem_blocks + blocks * sum(branches * repeats for branches, repeats in enumerate(modules, start=2))
+        if total > 2000:
+            raise ValueError(f"the HRNet would have {total} blocks; lower blocks or modules")
         extra = {"stage1": _stage("BOTTLENECK", 1, 1, stem_blocks, stem_width)}
         for number, repeats in enumerate(modules, start=2):
             extra[f"stage{number}"] = _stage("BASIC", repeats, number, blocks, width)

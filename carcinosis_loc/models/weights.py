@@ -75,10 +75,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _torn_part(path: Path) -> str | None:
-    """The first part of a checkpoint whose checksum is wrong: torch writes checksums but does not look at them."""
+    """The first part of a checkpoint whose checksum is wrong: torch writes checksums but does not look at them.
+
+    Raises:
+        InputError: a few bytes that would unpack to many.
+    """
     if not zipfile.is_zipfile(path):
         return None  # torch's old format, or no checkpoint at all
     with zipfile.ZipFile(path) as archive:
+        parts = archive.infolist()
+        if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+            raise InputError(f"{path}: refused: its parts are compressed, which torch never does")
+        if sum(part.file_size for part in parts) > path.stat().st_size:
+            raise InputError(f"{path}: refused: its parts are larger than the file")
         return archive.testzip()
 
 

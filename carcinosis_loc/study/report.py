@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import atomic_path, write_text
 from carcinosis_loc.study.plan import Plan
 from carcinosis_loc.study.plots import draw_lines, draw_rows, factors_of
@@ -28,7 +29,7 @@ def write_report(plan: Plan, out_dir: Path) -> list[Path]:
     (patients; frames where there are none) of the test set, drawn alike for all seeds of a row; it says how far the
     figure depends on who was tested. How far it depends on the seed stands beside it, as lowest and highest.
     """
-    rows = [row for run in plan.runs if (row := _row(out_dir / "runs" / run.name, run.levels)) is not None]
+    rows = [row for run in plan.runs if (row := read_run(out_dir / "runs" / run.name, run.levels)) is not None]
     paths = [out_dir / name for name in ("runs.csv", "table.md", "f1.png")]
     write_text(paths[0], _as_csv(plan, rows))
     table = _table(plan, rows)
@@ -62,12 +63,25 @@ def f1_interval(runs: Sequence[Counts], seed: int = 0) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _row(folder: Path, levels: Mapping[str, str]) -> dict[str, Any] | None:
+def read_run(folder: Path, levels: Mapping[str, str]) -> dict[str, Any] | None:
+    """What a run found: its levels, figures, seconds and counts by group; None while it is not done.
+
+    Raises:
+        InputError: its files are damaged, or of another version.
+    """
     if not (folder / "done.json").exists():
         return None
-    metrics = json.loads((folder / "metrics.json").read_bytes())
-    seconds = json.loads((folder / "done.json").read_bytes())["seconds"]
-    return {**levels, **{name: metrics[name] for name in FIGURES}, "seconds": seconds, "counts": _counts(folder)}
+    try:
+        metrics = json.loads((folder / "metrics.json").read_bytes())
+        seconds = float(json.loads((folder / "done.json").read_bytes())["seconds"])
+        figures = {name: float(metrics[name]) for name in FIGURES}
+        counts = _counts(folder)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, csv.Error) as error:
+        reason = f"{type(error).__name__}: {error!s:.80}"
+        raise InputError(
+            f"{folder}: its results cannot be read ({reason}); remove done.json to run it again"
+        ) from error
+    return {**levels, **figures, "seconds": seconds, "counts": counts}
 
 
 def _counts(folder: Path) -> Counts:

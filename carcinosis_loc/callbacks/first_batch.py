@@ -1,0 +1,41 @@
+"""Whose fault it is when a resumed training fails: before its first batch is done, the checkpoint's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from carcinosis_loc.errors import InputError, RunError
+
+
+class FirstBatch(Callback):
+    """Knows whether a batch was trained on."""
+
+    done = False
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Note it."""
+        self.done = True
+
+    @contextmanager
+    def blaming(self, checkpoint: str | None) -> Iterator[None]:
+        """Around a training that goes on from ``checkpoint``, if it does.
+
+        Raises:
+            InputError: its state fits nothing, which Lightning and torch say in whatever way they come upon it.
+        """
+        try:
+            yield
+        except (InputError, RunError, OSError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            if checkpoint is None or self.done:
+                raise
+            raise InputError(
+                f"{checkpoint}: no training can go on from it ({type(error).__name__}: {error!s:.150}); was it made "
+                "with another configuration?"
+            ) from error
