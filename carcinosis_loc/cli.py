@@ -24,6 +24,7 @@ on models
   validate    score on a validation set  carcloc validate --ckpt_path C --data.image_dir D --data.val_json V
   test        score on a test set        carcloc test --ckpt_path C --data.image_dir D --data.test_json T
   predict     find points in images      carcloc predict --ckpt_path C --data.predict_source IMAGE_OR_FOLDER
+  export      write an ONNX file         carcloc export CKPT OUT.onnx
   calibrate   choose the threshold anew  carcloc calibrate --ckpt_path C --data.image_dir D --data.val_json V
   audit       pick frames to mark fully  carcloc audit --ckpt_path C --image_dir D --json V OUT_DIR
 on data
@@ -42,6 +43,7 @@ _PLAIN = {
     "thin": ("annotations.thin_command", "Make sparse labels out of dense ones."),
     "masks2points": ("masks.command", "Make frames with dense points out of pictures with masks."),
     "study": ("study.command", "Run every combination of a study's factors, and report."),
+    "export": ("export.command", "Write a checkpoint as an ONNX file, which runs without PyTorch."),
     "audit": ("audit.command", "Pick the few frames whose exhaustive marking would settle the threshold."),
 }
 

@@ -37,7 +37,41 @@ class Detections(NamedTuple):
     logits: Tensor
 
 
-class PointModule(LightningModule):
+class PointDetector(LightningModule):
+    """What predicts: a trained module, or an exported file.
+
+    Attributes:
+        decoder: how peaks are found; holds the threshold that was given by hand.
+        match_radius_px: how far a peak may lie from the point that it finds, image pixels.
+        calibration: the threshold that was chosen in training, if one was.
+    """
+
+    decoder: PeakDecoder
+    match_radius_px: float
+    calibration: Calibration | None
+
+    @property
+    def threshold(self) -> float:
+        """The score from which a peak counts: the decoder's, else the calibrated one, else 0.5."""
+        return threshold_of(self.decoder, self.calibration)
+
+    def detect(self, batch: Batch) -> Detections:
+        """Peaks of a batch in image pixels, all that lie above the score floor."""
+        raise NotImplementedError
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Detections:
+        """Peaks of a batch; a callback writes them."""
+        return self.detect(batch) if not batch.dummy else Detections([], [], torch.zeros(0))
+
+
+def threshold_of(decoder: PeakDecoder, calibration: Calibration | None) -> float:
+    """The score from which a peak counts: the decoder's, else the calibrated one, else 0.5."""
+    if decoder.threshold is not None:
+        return decoder.threshold
+    return calibration.threshold if calibration else FALLBACK_THRESHOLD
+
+
+class PointModule(PointDetector):
     """Learns dense points from sparse ones.
 
     Args:
@@ -70,19 +104,12 @@ class PointModule(LightningModule):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.match_radius_px = match_radius_px
-        self.calibration: Calibration | None = None
+        self.calibration = None
         self.recipe: dict[str, Any] | None = None  # how to build this again; the command line fills it in
         self.point_f1 = PointF1(match_radius_px, FALLBACK_THRESHOLD, extra_radii_px)
         self.sparse = SparsePointMetrics(match_radius_px, FALLBACK_THRESHOLD)
         self.eval_loss, self.peaks_per_frame, self.max_probability = MeanMetric(), MeanMetric(), MaxMetric()
         self.results: dict[str, float] = {}
-
-    @property
-    def threshold(self) -> float:
-        """The score from which a peak counts: the decoder's, else the calibrated one, else 0.5."""
-        if self.decoder.threshold is not None:
-            return self.decoder.threshold
-        return self.calibration.threshold if self.calibration else FALLBACK_THRESHOLD
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits, see ``HeatmapNet``."""
@@ -168,10 +195,6 @@ class PointModule(LightningModule):
     def on_test_epoch_end(self) -> None:
         """Log what was counted, under ``test/``."""
         self._finish("test")
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> Detections:
-        """Peaks of a batch; a callback writes them."""
-        return self.detect(batch) if not batch.dummy else Detections([], [], torch.zeros(0))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The injected optimizer, and the schedule over the whole run where there is one."""

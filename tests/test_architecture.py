@@ -18,6 +18,7 @@ FLOORS = [
     ["calibration_command", "audit", "study"],
     ["runner", "localizer"],
     ["callbacks", "explanations", "resuming"],
+    ["export"],
     ["recipe", "summary", "diagnosis"],
     ["module"],
     ["data"],

@@ -20,7 +20,7 @@ from carcinosis_loc.drawing import overlay, png, unjudged
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import atomic_path, make_folder, write_bytes, write_json
 from carcinosis_loc.metrics import Calibration
-from carcinosis_loc.module import Detections, PointModule
+from carcinosis_loc.module import Detections, PointDetector
 from carcinosis_loc.points import Frame, Peaks, Size
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class PredictionFiles(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Keep the points of a batch and draw its overlays."""
-        assert isinstance(pl_module, PointModule)
+        assert isinstance(pl_module, PointDetector)
         found: Detections = outputs
         for frame, peaks in zip(found.frames, found.peaks, strict=True):  # none, where the batch is a dummy
             above = peaks.above(pl_module.threshold)
@@ -100,7 +100,7 @@ class PredictionFiles(Callback):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the files over all processes and put the folder in its place."""
-        assert isinstance(pl_module, PointModule)
+        assert isinstance(pl_module, PointDetector)
         found = sorted(from_all_processes(self._found), key=lambda one: self._order[one.image_id])
         unfinished, self._found = self._unfinished, []
         if trainer.is_global_zero:
