@@ -94,9 +94,7 @@ class ExportedLocalizer(Localizer):
         return self.exported(image[None], valid[None]).peaks[0]
 
 
-def load(
-    checkpoint: str | Path, device: str | torch.device = "cpu", runtime: Runtime = "onnxruntime"
-) -> Localizer:
+def load(checkpoint: str | Path, device: str | torch.device = "cpu", runtime: Runtime = "onnxruntime") -> Localizer:
     """Load a checkpoint of carcloc, or a file of ``carcloc export``, for prediction; nothing but the file is needed.
 
     Args:

@@ -90,7 +90,7 @@ def back_graph(decoder: PeakDecoder, stride: int) -> onnx.ModelProto:
         highest = op.MaxPool(logits, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
         candidate = op.And(op.And(highest == logits, logits >= floor), allowed)
         earlier = op.Pad(op.Cast(candidate, to=1), [0, 0, 1, 1, 0, 0, 0, 1], 0.0)
-        beside = op.Slice(earlier, [1, 0], size + [1, 0], [2, 3])
+        beside = op.Slice(earlier, [1, 0], op.Add(size, [1, 0]), [2, 3])
         above = op.Slice(op.MaxPool(earlier, kernel_shape=[1, 3]), [0], op.Slice(size, [0], [1]), [2])
         first = op.And(candidate, (beside + above) == 0.0)
         # The best of them, and where they are.
@@ -124,9 +124,7 @@ def back_graph(decoder: PeakDecoder, stride: int) -> onnx.ModelProto:
         kept = op.Cast(keep, to=7)
         count = op.ReduceSum(kept, [1], keepdims=0)
         slot = op.Where(keep, op.CumSum(kept, 1) - 1, most)
-        table = op.Concat(
-            op.Unsqueeze(x, [2]), op.Unsqueeze(y, [2]), op.Unsqueeze(op.Sigmoid(best), [2]), axis=2
-        )
+        table = op.Concat(op.Unsqueeze(x, [2]), op.Unsqueeze(y, [2]), op.Unsqueeze(op.Sigmoid(best), [2]), axis=2)
         empty = op.Expand(op.Constant(value_float=-1.0), op.Concat(op.Shape(best, end=1), most + 1, [3], axis=0))
         places = op.Expand(op.Unsqueeze(slot, [2]), op.Shape(table))
         moved = op.Slice(op.ScatterElements(empty, places, table, axis=1), [0], most, [1])
