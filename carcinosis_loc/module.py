@@ -2,10 +2,9 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -15,29 +14,20 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MaxMetric, MeanMetric
 
 from carcinosis_loc.data.batch import Batch
+from carcinosis_loc.detector import FALLBACK_THRESHOLD, Detections, PointDetector
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.heatmap import GaussianEncoder, PeakDecoder, cells_of
 from carcinosis_loc.losses import HeatmapLoss
 from carcinosis_loc.metrics import Calibration, PointF1, SparsePointMetrics, calibrate
 from carcinosis_loc.models import HeatmapNet
-from carcinosis_loc.points import Frame, Peaks
 
 logger = logging.getLogger(__name__)
 
 SchedulerCallable = Callable[[Optimizer, int], LRScheduler]
-FALLBACK_THRESHOLD = 0.5
 CHECKPOINT_KEY = "carcloc"
 
 
-class Detections(NamedTuple):
-    """What an evaluation step hands to the callbacks: frames, their peaks in image pixels, and the logits."""
-
-    frames: list[Frame]
-    peaks: list[Peaks]
-    logits: Tensor
-
-
-class PointModule(LightningModule):
+class PointModule(PointDetector):
     """Learns dense points from sparse ones.
 
     Args:
@@ -70,7 +60,7 @@ class PointModule(LightningModule):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.match_radius_px = match_radius_px
-        self.calibration: Calibration | None = None
+        self.calibration = None
         self.recipe: dict[str, Any] | None = None  # how to build this again; the command line fills it in
         self.point_f1 = PointF1(match_radius_px, FALLBACK_THRESHOLD, extra_radii_px)
         self.sparse = SparsePointMetrics(match_radius_px, FALLBACK_THRESHOLD)
@@ -78,11 +68,9 @@ class PointModule(LightningModule):
         self.results: dict[str, float] = {}
 
     @property
-    def threshold(self) -> float:
-        """The score from which a peak counts: the decoder's, else the calibrated one, else 0.5."""
-        if self.decoder.threshold is not None:
-            return self.decoder.threshold
-        return self.calibration.threshold if self.calibration else FALLBACK_THRESHOLD
+    def stride(self) -> int:
+        """Network pixels a cell of the logits."""
+        return self.net.stride
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits, see ``HeatmapNet``."""
@@ -168,10 +156,6 @@ class PointModule(LightningModule):
     def on_test_epoch_end(self) -> None:
         """Log what was counted, under ``test/``."""
         self._finish("test")
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> Detections:
-        """Peaks of a batch; a callback writes them."""
-        return self.detect(batch) if not batch.dummy else Detections([], [], torch.zeros(0))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The injected optimizer, and the schedule over the whole run where there is one."""

@@ -8,10 +8,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from carcinosis_loc.callbacks.names import picture_names
 from carcinosis_loc.callbacks.processes import from_all_processes
 from carcinosis_loc.data.dataset import read_frame
+from carcinosis_loc.detector import Detections
 from carcinosis_loc.drawing import jpeg
 from carcinosis_loc.files import write_bytes, write_json
 from carcinosis_loc.metrics.mistakes import NEAR, Mistakes, mistakes
-from carcinosis_loc.module import Detections, PointModule
+from carcinosis_loc.module import PointModule
 from carcinosis_loc.points import Frame, Peaks
 
 _KINDS = ("missed", "false", "mislocated")

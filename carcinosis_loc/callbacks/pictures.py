@@ -14,11 +14,12 @@ from torch.utils.data import DataLoader
 from carcinosis_loc.callbacks.names import picture_names
 from carcinosis_loc.data.batch import Batch
 from carcinosis_loc.data.dataset import DUMMY, PointDataset, read_frame
+from carcinosis_loc.detector import Detections
 from carcinosis_loc.drawing import Heatmap, curve_figure, judged, labels, panel, png, unjudged
 from carcinosis_loc.files import write_bytes
 from carcinosis_loc.metrics import Curve, closest_matching
 from carcinosis_loc.metrics.per_image import inside_any
-from carcinosis_loc.module import Detections, PointModule
+from carcinosis_loc.module import PointModule
 from carcinosis_loc.points import Frame, Peaks
 
 Rgb = npt.NDArray[np.uint8]

@@ -10,10 +10,11 @@ import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from carcinosis_loc.callbacks.processes import from_all_processes
+from carcinosis_loc.detector import Detections
 from carcinosis_loc.diagnosis import diagnose
 from carcinosis_loc.files import write_json, write_text
 from carcinosis_loc.metrics import per_image
-from carcinosis_loc.module import Detections, PointModule
+from carcinosis_loc.module import PointModule
 from carcinosis_loc.summary import table
 
 Row = dict[str, Any]

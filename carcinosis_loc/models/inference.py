@@ -24,10 +24,12 @@ def folded(net: HeatmapNet) -> HeatmapNet:
     """
     net = copy.deepcopy(net).eval()
     for convolution, norm in list(_convolutions_with_norms(net.backbone)):
-        fused = fuse_conv_bn_eval(net.backbone.get_submodule(convolution), net.backbone.get_submodule(norm))
-        net.backbone.set_submodule(convolution, fused)
+        before, after = net.backbone.get_submodule(convolution), net.backbone.get_submodule(norm)
+        assert isinstance(before, nn.Conv2d)
+        assert isinstance(after, _BatchNorm)
+        net.backbone.set_submodule(convolution, fuse_conv_bn_eval(before, after))
         net.backbone.set_submodule(norm, nn.Identity())
-    return net.to(memory_format=torch.channels_last)
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def _convolutions_with_norms(backbone: nn.Module) -> Iterator[tuple[str, str]]:

@@ -113,15 +113,15 @@ class TiledNet(nn.Module):
         """Logits of a batch, see ``HeatmapNet``."""
         size = image.shape[-2], image.shape[-1]
         if max(size) <= self.tile_px:
-            parts = image.split(_at_once(image))
+            parts = torch.split(image, _at_once(image))
             return self.net(image) if len(parts) == 1 else torch.cat([self.net(part) for part in parts])
         logits = torch.empty((len(image), 1, *map_size(size, self.stride)), device=image.device)
         for tile in tiles(size, self.tile_px, self.margin_px, self.multiple):
             window = image[..., slice(*tile.rows), slice(*tile.columns)]
             core = ..., self._cells(tile.core_rows, 0), self._cells(tile.core_columns, 0)
             part = ..., self._cells(tile.core_rows, tile.rows[0]), self._cells(tile.core_columns, tile.columns[0])
-            for one, map_of_one in zip(window.split(1), logits.split(1), strict=True):
-                map_of_one[core] = self.net(one)[part].float()
+            for one, map_of_one in zip(window, logits, strict=True):
+                map_of_one[core] = self.net(one[None])[0][part].float()
         return logits
 
     def _cells(self, span: Span, origin: int) -> slice:
