@@ -10,6 +10,7 @@ import torch
 from jsonargparse import ArgumentParser
 from torch import nn
 
+from carcinosis_loc.annotations.images import MOST_PIXELS
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.models import HeatmapNet, read_checkpoint
@@ -68,7 +69,10 @@ def read_recipe(path: Path, content: Mapping[str, Any] | None = None) -> Recipe:
     foreign += [text for text in _dotted_strings(model) if not is_ours(text)]
     if foreign:
         raise InputError(f"{path}: its recipe names {foreign[0]!s:.80}, which a checkpoint may not")
-    model["net"].setdefault("init_args", {})["init_checkpoint"] = None  # its weights are in the checkpoint
+    _check_image_size(path, data.get("image_size"))
+    if not isinstance(model["net"].setdefault("init_args", {}), dict):
+        raise InputError(f"{path}: its recipe of model.net is none")
+    model["net"]["init_args"]["init_checkpoint"] = None  # its weights are in the checkpoint
     return Recipe(settings, checked_calibration(path, entry.get("calibration")))
 
 
@@ -125,6 +129,14 @@ def _fitting(path: Path, content: Mapping[str, Any], net: nn.Module) -> dict[str
             "was it trained with another configuration?"
         )
     return given
+
+
+def _check_image_size(path: Path, size: Any) -> None:
+    if size is None:
+        return
+    sides = [side for side in size if type(side) is int and side >= 1] if isinstance(size, list | tuple) else []
+    if len(sides) != 2 or len(size) != 2 or sides[0] * sides[1] > MOST_PIXELS:
+        raise InputError(f"{path}: its image_size is none that frames can be brought to: {size!s:.60}")
 
 
 def checked_calibration(path: Path, entry: Any) -> Calibration | None:

@@ -7,6 +7,7 @@ from typing import Any
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
+from carcinosis_loc.annotations.images import MOST_PIXELS
 from carcinosis_loc.data.additions import Additions, with_additions
 from carcinosis_loc.data.batch import Batch
 from carcinosis_loc.data.dataset import PATIENCE_S, PointDataset, Sample
@@ -188,14 +189,13 @@ class PointDataModule(LightningDataModule):
         return with_additions(batch, additions, match_radius_px) if additions and training else batch
 
     def _check_numbers(self) -> None:
-        least = {"batch_size": 1, "num_workers": 0, "cache_mb": 0, "patience_s": 0}
-        if self.samples_per_epoch is not None:
-            least["samples_per_epoch"] = 1
+        least = {"batch_size": 1, "num_workers": 0, "cache_mb": 0, "patience_s": 0, "samples_per_epoch": 1}
         for name, minimum in least.items():
-            if getattr(self, name) < minimum:
+            if getattr(self, name) is not None and getattr(self, name) < minimum:
                 raise InputError(f"--data.{name} must be at least {minimum}, not {getattr(self, name)}")
-        if self.image_size is not None and min(self.image_size) < 1:
-            raise InputError(f"--data.image_size must be [height, width] in pixels, not {list(self.image_size)}")
+        height, width = self.image_size or (1, 1)
+        if min(height, width) < 1 or height * width > MOST_PIXELS:
+            raise InputError(f"--data.image_size must be [height, width] in pixels, not {[height, width]}")
         unknown = sorted(set(self.exhaustive_splits) - {"train", "val", "test"})
         if unknown:
             raise InputError(f"--data.exhaustive_splits may hold train, val and test, not {', '.join(unknown)}")

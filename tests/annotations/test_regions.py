@@ -1,3 +1,5 @@
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -6,8 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 
+from carcinosis_loc.annotations.coco import read_coco
 from carcinosis_loc.annotations.fields import Entry
 from carcinosis_loc.annotations.regions import mask_polygons, region_polygons
+from carcinosis_loc.errors import InputError
 
 masks = st.tuples(st.integers(1, 12), st.integers(1, 12)).flatmap(
     lambda size: arrays(np.uint8, size, elements=st.integers(0, 1))
@@ -79,3 +83,15 @@ def test_a_polygon_goes_before_the_box():
 def test_strings_that_are_no_run_lengths(counts):
     with pytest.raises(ValueError, match=r"segmentation\.counts"):
         region_polygons(entry(segmentation={"size": [5, 5], "counts": counts}), (5, 5))
+
+
+@pytest.mark.parametrize("size", [[10**5, 10**5], [10**6, 10**6], [1, 10**12]])
+def test_a_region_of_a_few_bytes_does_not_take_all_memory(size, tmp_path):
+    """Run lengths are drawn before any image is opened, at the size that the label file says."""
+    images = [{"id": 1, "file_name": "a.png", "height": size[0], "width": size[1]}]
+    mask = {"size": size, "counts": [size[0] * size[1]]}
+    annotation = {"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 1, "segmentation": mask}
+    document = {"images": images, "annotations": [annotation], "categories": [{"id": 1, "name": "a"}]}
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match=r"a\.json: image id 1: .* more than any image that can be read has"):
+        read_coco(tmp_path / "a.json", tmp_path, check_images=False)

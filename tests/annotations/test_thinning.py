@@ -338,3 +338,31 @@ def test_what_is_no_json_is_named(tmp_path, data):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"in.json: cannot be read \(No such file"):
         thin_file(tmp_path / "in.json", tmp_path / "out.json")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_no_json_may_hold_is_refused_even_where_it_is_only_carried_along(value, tmp_path):
+    coco = labels([(1, 2)])
+    coco["images"][0]["exposure"] = [{"at": value}]
+    (tmp_path / "a.json").write_text(json.dumps(coco))
+    with pytest.raises(InputError, match=r"a\.json: holds NaN or Infinity"):
+        thin_file(tmp_path / "a.json", tmp_path / "b.json", per_frame=1)
+    assert not (tmp_path / "b.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value"),
+    [("images", "width", 10**400), ("images", "id", 10**400), ("annotations", "keypoints", [10**400, 1, 2])],
+)
+def test_numbers_that_no_float_can_hold_are_refused(place, key, value, tmp_path):
+    coco = labels([(1, 2)])
+    coco[place][0][key] = value
+    with pytest.raises(InputError) as refused:
+        thin(coco, per_frame=1, jitter_px=1)
+    assert len(str(refused.value)) < 300
+
+
+def test_an_area_that_no_float_can_hold_is_none():
+    coco = labels([(1, 2)], area=10**400)
+    with pytest.raises(InputError, match="needs a conspicuity or an area"):
+        thin(coco, per_frame=1, conspicuous_first=True)

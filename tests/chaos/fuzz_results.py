@@ -12,8 +12,8 @@ from fuzz import SUCCESS, Family, outcome, outcome_of_command
 from pycocotools.coco import COCO
 from sources import Source
 
-from carcinosis_loc.callbacks import predictions
-from carcinosis_loc.points import Peaks
+from carcinosis_loc.points import Frame, Peaks
+from carcinosis_loc.writers import About, CocoResults, Found, PointTable
 
 NAMES = [
     "a.png",
@@ -52,18 +52,16 @@ def found(source: Source) -> list[tuple[str, tuple[int, int], list[tuple[float, 
 
 def write_and_read(case: Any, folder: Path) -> str:
     """Predictions come back as they were, by pycocotools and as CSV."""
-    all_found = [
-        predictions._Found(
-            number,
-            name,
-            size,
-            Peaks(
-                np.array([p[:2] for p in peaks], np.float32).reshape(-1, 2), np.array([p[2] for p in peaks], np.float32)
-            ),
-        )
-        for number, (name, size, peaks) in enumerate(case, 1)
-    ]
-    predictions._write(folder, all_found, None)
+    writers = [CocoResults(), PointTable()]
+    for writer in writers:
+        writer.begin(About(folder, lambda frame: frame.file_name))
+    for number, (name, size, peaks) in enumerate(case, 1):
+        xy = np.array([peak[:2] for peak in peaks], np.float32).reshape(-1, 2)
+        scores = np.array([peak[2] for peak in peaks], np.float32)
+        for writer in writers:
+            writer.frame(Found(Frame(number, name, folder / "x.png", size), Peaks(xy, scores)))
+    for writer in writers:
+        writer.finish()
     if any(peaks for *_, peaks in case):
         with redirect_stdout(io.StringIO()):
             coco = COCO(str(folder / "images.json"))

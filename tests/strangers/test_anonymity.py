@@ -1,17 +1,17 @@
 """With ``--anonymize``, nothing that is written or said tells what images, their folders or label files are called."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 
 import pytest
+import wandb
 import yaml
 from kills import TEACH
 from tiny_run import fit_words
+
+from carcinosis_loc.cli import main
 
 SECRET = re.compile(rb"jane|doe_19|ward_7|case_zero", re.IGNORECASE)
 
@@ -32,14 +32,18 @@ def named(spots, tmp_path):
     return home
 
 
-def run(words):
-    done = subprocess.run(
-        [sys.executable, "-m", "carcinosis_loc", *words],
-        capture_output=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
+@pytest.fixture
+def run(capsys):
+    """Runs a command and gives what it said."""
+
+    def run(words):
+        code = main(words)
+        wandb.finish()  # as the end of the process does
+        said = capsys.readouterr()
+        assert code == 0, said.err
+        return (said.out + said.err).encode()
+
+    return run
 
 
 def contents(path):
@@ -50,7 +54,7 @@ def contents(path):
     return path.read_bytes()
 
 
-def test_no_name_is_written_or_said(named, tiny, tmp_path):
+def test_no_name_is_written_or_said(run, named, tiny, tmp_path):
     teach, root = tmp_path / "teach.yaml", tmp_path / "run"
     teach.write_text(yaml.safe_dump(TEACH))
     hide = ["--anonymize", "true", "--data.num_workers", "0", "--trainer.accelerator", "cpu"]
@@ -73,7 +77,7 @@ def test_no_name_is_written_or_said(named, tiny, tmp_path):
         assert not found, (path, contents(path)[max(0, found.start() - 100) : found.end() + 50])
 
 
-def test_without_the_flag_names_are_written_where_they_are_of_use(named, fitted, tmp_path):
+def test_without_the_flag_names_are_written_where_they_are_of_use(run, named, fitted, tmp_path):
     """The test above can fail: predictions that one wants to find again hold the names."""
     words = ["--ckpt_path", str(fitted), "--data.predict_source", str(named / "images"), "--data.num_workers", "0"]
     run(["predict", *words, "--trainer.default_root_dir", str(tmp_path / "run"), "--trainer.accelerator", "cpu"])

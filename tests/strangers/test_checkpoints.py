@@ -149,6 +149,14 @@ def test_what_unfolds_without_end_is_refused(place, kind, content, tmp_path):
         read_recipe(tmp_path / "x.ckpt")
 
 
+@pytest.mark.parametrize("size", [[10**9, 10**9], [0, 5], [5], "ab", {"a": 1}, [5.5, 5], [True, 5], 7])
+def test_an_image_size_that_is_none_is_refused(size, content, tmp_path):
+    content["carcloc"]["recipe"]["data"]["image_size"] = size
+    torch.save(content, tmp_path / "x.ckpt")
+    with pytest.raises(InputError, match=r"x\.ckpt: its (image_size|recipe)"):
+        read_recipe(tmp_path / "x.ckpt")
+
+
 def test_a_zip_bomb_is_not_unpacked(fitted, tmp_path):
     with zipfile.ZipFile(fitted) as old, zipfile.ZipFile(tmp_path / "x.ckpt", "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():

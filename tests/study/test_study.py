@@ -16,7 +16,7 @@ from carcinosis_loc.cli import main
 from carcinosis_loc.configs import read_config, shipped_folder
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.study import read_plan, run_study, write_report
-from carcinosis_loc.study.report import f1_interval
+from carcinosis_loc.study.report import f1_interval, read_run
 
 STUDY = {
     "format": 1,
@@ -406,3 +406,21 @@ def test_two_processes_do_not_do_the_same_run(study, tmp_path, capsys):
     holder.communicate("\n")
     assert run_study(plan, tmp_path / "out", command=command) == []
     assert len(command.told) == 2 * len(plan.runs)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *(("metrics.json", text) for text in (b"", b"[]", b"{", b"\xff\xfe", b'{"f1": 1}', b"[" * 99_999)),
+        *(("done.json", text) for text in (b"", b"[]", b'{"seconds": null}', b'{"seconds": 1' + b"0" * 400 + b"}")),
+        ("per_image.csv", b"group,file_name,tp,n_predicted,n_points\n,a.png,1,x,1\n"),
+        ("per_image.csv", b"nothing\n1\n"),
+    ],
+)
+def test_damaged_results_are_named(name, content, study, tmp_path):
+    plan, out = read_plan(str(study), []), tmp_path / "out"
+    run_study(plan, out, command=Fake())
+    folder = out / "runs" / plan.runs[0].name
+    (folder / name).write_bytes(content)
+    with pytest.raises(InputError, match=r"its results cannot be read .*; remove done\.json to run it again"):
+        read_run(folder, plan.runs[0].levels)
