@@ -3,8 +3,8 @@
 from carcinosis_loc.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint
 from carcinosis_loc.callbacks.configuration import ConfigFile
 from carcinosis_loc.callbacks.finite import FiniteLoss
-from carcinosis_loc.callbacks.inference import Inference
 from carcinosis_loc.callbacks.first_batch import FirstBatch
+from carcinosis_loc.callbacks.inference import Inference
 from carcinosis_loc.callbacks.mistakes import MistakeFiles
 from carcinosis_loc.callbacks.pictures import Pictures
 from carcinosis_loc.callbacks.predictions import PredictionFiles
@@ -17,8 +17,8 @@ __all__ = [
     "BestCheckpoint",
     "ConfigFile",
     "FiniteLoss",
-    "Inference",
     "FirstBatch",
+    "Inference",
     "LastCheckpoint",
     "MistakeFiles",
     "Pictures",
