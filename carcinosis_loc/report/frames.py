@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from carcinosis_loc.tracking import MIN_SIGHTINGS
+
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
-
-MIN_SIGHTINGS = 3  # as the tracker has it: what was seen in fewer frames may be a false peak
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,12 +18,13 @@ from carcinosis_loc.report.fagotti import (
     busiest,
     evidence,
 )
-from carcinosis_loc.report.frames import MIN_SIGHTINGS, Findings, Float64, Video
+from carcinosis_loc.report.frames import Findings, Float64, Video
 from carcinosis_loc.report.origin import measured
 from carcinosis_loc.report.page import render, without_threshold
 from carcinosis_loc.report.pictures import Circle, circles, data_uri, mark_px
 from carcinosis_loc.report.stations import STATIONS, Interval, summaries
 from carcinosis_loc.report.times import clock
+from carcinosis_loc.tracking import MIN_SIGHTINGS
 
 _MOST_ROWS = 100  # of the table of frames
 _MOST_PICTURES = 48  # some 150 kB each
