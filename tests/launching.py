@@ -11,7 +11,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["carcinosis_loc.runner", "warm_imports"])
+_FORKS.set_forkserver_preload(["carcinosis_loc.cli", "carcinosis_loc.runner", "warm_imports"])
 
 
 class Job:

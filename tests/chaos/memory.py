@@ -119,32 +119,29 @@ def watched(command: list[str], log: Path) -> list[tuple[float, float]]:
         job = psutil.Popen(command, stdout=said, stderr=said, env=os.environ | {"OMP_NUM_THREADS": "1"})
         began, line = time.monotonic(), []
         while job.poll() is None:
-            line.append((round(time.monotonic() - began, 1), round(held_mb(job), 1)))
+            if held := held_mb(job):
+                line.append((round(time.monotonic() - began, 1), round(held, 1)))
             time.sleep(0.5)
     if job.returncode:
         raise SystemExit(f"{' '.join(command)}: exit code {job.returncode}; see {log}")
     return line
 
 
-def held_mb(job: psutil.Process) -> float:
-    """Proportional set size: pages that forks share count once."""
-    total = 0
+def held_mb(job: psutil.Process) -> float | None:
+    """Proportional set size: pages that forks share count once. None where a process ended while it was asked."""
     try:
-        for process in [job, *job.children(recursive=True)]:
-            total += process.memory_full_info().pss
-    except psutil.Error:  # one of them ended just now
-        pass
-    return total / 1e6
+        processes = [job, *job.children(recursive=True)]
+        return sum(process.memory_full_info().pss for process in processes) / 1e6
+    except psutil.Error:
+        return None
 
 
 def is_flat(name: str, line: list[tuple[float, float]]) -> bool:
-    """From the first third of the run's time to the last, the median grows by less than 5 %."""
+    """From the third quarter of the run's time to the last, the median grows by less than 5 %."""
     held = np.array([megabytes for _, megabytes in line])
-    third = len(held) // 3
-    early, late = np.median(held[third : 2 * third]), np.median(held[2 * third :])
-    print(
-        f"{name}: {early:.0f} MB in the middle third of its time, {late:.0f} MB in the last, peak {held.max():.0f} MB"
-    )
+    half, quarter = len(held) // 2, 3 * len(held) // 4
+    early, late = np.median(held[half:quarter]), np.median(held[quarter:])
+    print(f"{name}: {early:.0f} MB in the third quarter of its time, {late:.0f} in the last, {held.max():.0f} at most")
     return bool(late < 1.05 * early)
 
 
@@ -209,9 +206,10 @@ def plot_lines(out: Path, images: int, points: int) -> None:
         with (out / f"memory_{part}.csv").open() as file:
             line = np.array([(float(row["seconds"]), float(row["megabytes"])) for row in csv.DictReader(file)])
         panel.plot(line[:, 0] / 60, line[:, 1], color="#20639b", linewidth=1.2)
-        panel.set(title=title, xlabel="minutes", ylim=(0, None))
+        panel.set(title=title, xlabel="minutes")
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("memory of all processes, MB")
+    panels[0].set_ylim(bottom=0)
     figure.savefig(out / "memory.png", dpi=110)
 
 
