@@ -67,6 +67,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         ) from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except MemoryError as error:  # nothing was taken: the size stands in the file, and the machine said no
+        raise InputError(f"{path}: refused: it asks for more memory than there is") from error
     except Exception as error:  # torch raises whatever a damaged archive leads it to
         raise InputError(f"{path}: is no checkpoint, or a damaged one ({type(error).__name__})") from error
     if not isinstance(content, dict):

@@ -110,7 +110,7 @@ def studies(source: Source) -> bytes:
         "format": source.mostly(1),
         "config": source.mostly("demo.yaml"),
         "factors": source.mostly(
-            {source.mostly("loss", 20): source.mostly({"mse": {"model.loss": "x"}, "b": {"c": 1}}, 15)}
+            {str(source.mostly("loss", 20)): source.mostly({"mse": {"model.loss": "x"}, "b": {"c": 1}}, 15)}
         ),
         "options": source.mostly({"data.batch_size": 4}, 10),
         "prepare": source.mostly(["synth {out}/data", source.mostly("thin {out}/a.json {out}/b.json", 10)], 10),

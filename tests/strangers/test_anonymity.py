@@ -33,7 +33,7 @@ def named(spots, tmp_path):
 
 
 @pytest.fixture
-def run(capsys):
+def carcloc(capsys):
     """Runs a command and gives what it said."""
 
     def run(words):
@@ -54,7 +54,7 @@ def contents(path):
     return path.read_bytes()
 
 
-def test_no_name_is_written_or_said(run, named, tiny, tmp_path):
+def test_no_name_is_written_or_said(carcloc, named, tiny, tmp_path):
     teach, root = tmp_path / "teach.yaml", tmp_path / "run"
     teach.write_text(yaml.safe_dump(TEACH))
     hide = ["--anonymize", "true", "--data.num_workers", "0", "--trainer.accelerator", "cpu"]
@@ -63,10 +63,10 @@ def test_no_name_is_written_or_said(run, named, tiny, tmp_path):
     fit[fit.index("--data.train_json") + 1] = str(named / "jane_train.json")
     fit[fit.index("--wandb") + 1] = "offline"
     known = ["--ckpt_path", str(root / "checkpoints" / "best.ckpt"), *hide]
-    said = run(fit)
-    said += run(["test", *known, *images, "--data.test_json", str(named / "jane_test.json")])
-    said += run(["predict", *known, "--data.predict_source", str(named / "images")])
-    said += run(["calibrate", *known, *images, "--data.val_json", str(named / "jane_test.json")])
+    said = carcloc(fit)
+    said += carcloc(["test", *known, *images, "--data.test_json", str(named / "jane_test.json")])
+    said += carcloc(["predict", *known, "--data.predict_source", str(named / "images")])
+    said += carcloc(["calibrate", *known, *images, "--data.val_json", str(named / "jane_test.json")])
     assert not SECRET.search(said), SECRET.search(said)
     files = [path for path in root.rglob("*") if path.is_file()]
     kinds = {path.suffix for path in files}
@@ -77,8 +77,8 @@ def test_no_name_is_written_or_said(run, named, tiny, tmp_path):
         assert not found, (path, contents(path)[max(0, found.start() - 100) : found.end() + 50])
 
 
-def test_without_the_flag_names_are_written_where_they_are_of_use(run, named, fitted, tmp_path):
+def test_without_the_flag_names_are_written_where_they_are_of_use(carcloc, named, fitted, tmp_path):
     """The test above can fail: predictions that one wants to find again hold the names."""
     words = ["--ckpt_path", str(fitted), "--data.predict_source", str(named / "images"), "--data.num_workers", "0"]
-    run(["predict", *words, "--trainer.default_root_dir", str(tmp_path / "run"), "--trainer.accelerator", "cpu"])
+    carcloc(["predict", *words, "--trainer.default_root_dir", str(tmp_path / "run"), "--trainer.accelerator", "cpu"])
     assert SECRET.search((tmp_path / "run" / "predictions" / "images.json").read_bytes())

@@ -177,3 +177,12 @@ def test_a_network_larger_than_its_weights_is_not_built(sizes, content, tmp_path
     with pytest.raises(InputError, match=r"x\.ckpt: .*(do not fit the network|blocks)"):
         carcinosis_loc.load(path)
     assert "x.ckpt: " in refused(words_with("predict", path, spots, tiny, tmp_path), capsys)
+
+
+def test_a_size_that_no_machine_has_is_refused(tmp_path):
+    """torch lets a pickle make a bytearray of any length."""
+    with zipfile.ZipFile(tmp_path / "x.ckpt", "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02c__builtin__\nbytearray\n\x8a\x08\0\0\0\0\0\0\0\x10\x85R.")
+        archive.writestr("archive/version", b"3\n")
+    with pytest.raises(InputError, match=r"x\.ckpt: refused: it asks for more memory than there is"):
+        read_checkpoint(tmp_path / "x.ckpt")
