@@ -24,6 +24,7 @@ on models
   validate    score on a validation set  carcloc validate --ckpt_path C --data.image_dir D --data.val_json V
   test        score on a test set        carcloc test --ckpt_path C --data.image_dir D --data.test_json T
   predict     find points in images      carcloc predict --ckpt_path C --data.predict_source IMAGE_FOLDER_OR_VIDEO
+  export      write an ONNX file         carcloc export CKPT OUT.onnx
   calibrate   choose the threshold anew  carcloc calibrate --ckpt_path C --data.image_dir D --data.val_json V
   audit       pick frames to mark fully  carcloc audit --ckpt_path C --image_dir D --json V OUT_DIR
   report      write a page for people    carcloc report RUN_OR_PREDICTIONS --stations S.csv
@@ -47,6 +48,7 @@ _PLAIN = {
     "score-tracks": ("track_scores_command", "Compare the identities of a video's points with the truth."),
     "study": ("study.command", "Run every combination of a study's factors, and report."),
     "report": ("report.command", "Write one self-contained page about a procedure or a test; for research use only."),
+    "export": ("export.command", "Write a checkpoint as an ONNX file, which runs without PyTorch."),
     "audit": ("audit.command", "Pick the few frames whose exhaustive marking would settle the threshold."),
 }
 

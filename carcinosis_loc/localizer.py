@@ -12,10 +12,11 @@ from carcinosis_loc.annotations.images import read_image
 from carcinosis_loc.data.coverage import VALID, coverage_map
 from carcinosis_loc.data.dataset import letterbox_image
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.export import ExportedModel, Runtime
 from carcinosis_loc.heatmap import PeakDecoder, cells_of
 from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.models import HeatmapNet, TiledNet, prepared, read_checkpoint
-from carcinosis_loc.module import FALLBACK_THRESHOLD
+from carcinosis_loc.module import threshold_of
 from carcinosis_loc.points import Letterbox, Peaks, Size
 from carcinosis_loc.recipe import build, check_size, load_net, read_recipe
 
@@ -63,19 +64,43 @@ class Localizer:
         """
         pixels = read_image(Path(image)) if isinstance(image, str | Path) else _checked(image)
         box = Letterbox.fit((pixels.shape[0], pixels.shape[1]), self.image_size)
-        canvas, valid = letterbox_image(pixels, box), coverage_map(box) == VALID
-        with torch.inference_mode():
-            logits = self.net(self._batch(canvas.transpose(2, 0, 1)))
-            cells = cells_of(self._batch(valid[None]), self.net.stride)
-            (peaks,) = self.decoder(logits, self.net.stride, cells)
+        peaks = self._peaks(letterbox_image(pixels, box).transpose(2, 0, 1), coverage_map(box)[None] == VALID)
         return box.peaks_to_image(peaks).above(self.threshold if threshold is None else threshold)
+
+    def _peaks(self, image: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_]) -> Peaks:
+        """All peaks, network pixels."""
+        with torch.inference_mode():
+            logits = self.net(self._batch(image))
+            cells = cells_of(self._batch(valid), self.net.stride)
+            (peaks,) = self.decoder(logits, self.net.stride, cells)
+        return peaks
 
     def _batch(self, array: npt.NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array))[None].to(self.net.mean.device)
 
 
-def load(checkpoint: str | Path, device: str | torch.device = "cpu") -> Localizer:
-    """Load a checkpoint of carcloc for prediction; nothing but the file is needed.
+class ExportedLocalizer(Localizer):
+    """The same for a file of ``carcloc export``, on the CPU; it has no ``net``."""
+
+    def __init__(self, exported: ExportedModel) -> None:
+        self.exported = exported
+        metadata = exported.metadata
+        self.decoder = metadata.decoder
+        self.image_size = metadata.image_size
+        self.threshold = threshold_of(metadata.decoder, metadata.calibration)
+        self.calibration = metadata.calibration
+
+    def _peaks(self, image: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_]) -> Peaks:
+        return self.exported(image[None], valid[None]).peaks[0]
+
+
+def load(checkpoint: str | Path, device: str | torch.device = "cpu", runtime: Runtime = "onnxruntime") -> Localizer:
+    """Load a checkpoint of carcloc, or a file of ``carcloc export``, for prediction; nothing but the file is needed.
+
+    Args:
+        checkpoint: the file; one that ends with .onnx is an exported one.
+        device: where a checkpoint computes; exported files do so on the CPU.
+        runtime: what computes an exported file.
 
     Example:
         >>> import carcinosis_loc
@@ -90,14 +115,17 @@ def load(checkpoint: str | Path, device: str | torch.device = "cpu") -> Localize
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise InputError(f"device {device}: is none of this machine ({str(error).splitlines()[0]:.80})") from error
+    if path.suffix == ".onnx":
+        if torch.device(device).type != "cpu":
+            raise InputError(f"{path}: exported files compute on the CPU, not on {device}; load the checkpoint there")
+        return ExportedLocalizer(ExportedModel(path, runtime))
     content = read_checkpoint(path)
     recipe = read_recipe(path, content)
     check_size(path, content, recipe.settings)
     net = build(path, recipe.settings, "net", HeatmapNet)
     load_net(path, content, net)
     decoder = build(path, recipe.settings, "decoder", PeakDecoder)
-    calibrated = recipe.calibration.threshold if recipe.calibration else FALLBACK_THRESHOLD
-    threshold = calibrated if decoder.threshold is None else decoder.threshold
+    threshold = threshold_of(decoder, recipe.calibration)
     size = recipe.settings["data"].get("image_size")
     return Localizer(prepared(net.to(device)), decoder, tuple(size) if size else None, threshold, recipe.calibration)
 

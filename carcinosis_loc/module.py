@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -37,7 +38,48 @@ class Detections(NamedTuple):
     logits: Tensor
 
 
-class PointModule(LightningModule):
+class PointDetector(LightningModule):
+    """What predicts: a trained module, or an exported file.
+
+    Attributes:
+        decoder: how peaks are found; holds the threshold that was given by hand.
+        match_radius_px: how far a peak may lie from the point that it finds, image pixels.
+        calibration: the threshold that was chosen in training, if one was.
+        exported_from: the exported file that it is; None for a trained module.
+    """
+
+    decoder: PeakDecoder
+    match_radius_px: float
+    calibration: Calibration | None
+    exported_from: Path | None = None
+
+    @property
+    def stride(self) -> int:
+        """Network pixels a cell of the logits."""
+        raise NotImplementedError
+
+    @property
+    def threshold(self) -> float:
+        """The score from which a peak counts: the decoder's, else the calibrated one, else 0.5."""
+        return threshold_of(self.decoder, self.calibration)
+
+    def detect(self, batch: Batch) -> Detections:
+        """Peaks of a batch in image pixels, all that lie above the score floor."""
+        raise NotImplementedError
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Detections:
+        """Peaks of a batch; a callback writes them."""
+        return self.detect(batch) if not batch.dummy else Detections([], [], torch.zeros(0))
+
+
+def threshold_of(decoder: PeakDecoder, calibration: Calibration | None) -> float:
+    """The score from which a peak counts: the decoder's, else the calibrated one, else 0.5."""
+    if decoder.threshold is not None:
+        return decoder.threshold
+    return calibration.threshold if calibration else FALLBACK_THRESHOLD
+
+
+class PointModule(PointDetector):
     """Learns dense points from sparse ones.
 
     Args:
@@ -70,7 +112,7 @@ class PointModule(LightningModule):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.match_radius_px = match_radius_px
-        self.calibration: Calibration | None = None
+        self.calibration = None
         self.recipe: dict[str, Any] | None = None  # how to build this again; the command line fills it in
         self.point_f1 = PointF1(match_radius_px, FALLBACK_THRESHOLD, extra_radii_px)
         self.sparse = SparsePointMetrics(match_radius_px, FALLBACK_THRESHOLD)
@@ -78,11 +120,9 @@ class PointModule(LightningModule):
         self.results: dict[str, float] = {}
 
     @property
-    def threshold(self) -> float:
-        """The score from which a peak counts: the decoder's, else the calibrated one, else 0.5."""
-        if self.decoder.threshold is not None:
-            return self.decoder.threshold
-        return self.calibration.threshold if self.calibration else FALLBACK_THRESHOLD
+    def stride(self) -> int:
+        """Network pixels a cell of the logits."""
+        return self.net.stride
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits, see ``HeatmapNet``."""
@@ -168,10 +208,6 @@ class PointModule(LightningModule):
     def on_test_epoch_end(self) -> None:
         """Log what was counted, under ``test/``."""
         self._finish("test")
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> Detections:
-        """Peaks of a batch; a callback writes them."""
-        return self.detect(batch) if not batch.dummy else Detections([], [], torch.zeros(0))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The injected optimizer, and the schedule over the whole run where there is one."""

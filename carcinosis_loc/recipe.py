@@ -69,7 +69,7 @@ def read_recipe(path: Path, content: Mapping[str, Any] | None = None) -> Recipe:
     if foreign:
         raise InputError(f"{path}: its recipe names {foreign[0]!s:.80}, which a checkpoint may not")
     model["net"].setdefault("init_args", {})["init_checkpoint"] = None  # its weights are in the checkpoint
-    return Recipe(settings, _checked_calibration(path, entry.get("calibration")))
+    return Recipe(settings, checked_calibration(path, entry.get("calibration")))
 
 
 def build(path: Path, settings: Mapping[str, Any], part: str, kind: type[Part]) -> Part:
@@ -127,7 +127,12 @@ def _fitting(path: Path, content: Mapping[str, Any], net: nn.Module) -> dict[str
     return given
 
 
-def _checked_calibration(path: Path, entry: Any) -> Calibration | None:
+def checked_calibration(path: Path, entry: Any) -> Calibration | None:
+    """A calibration from its plain values, if there are any.
+
+    Raises:
+        InputError: they are none; the message names ``path``.
+    """
     if entry is None:
         return None
     names = [field.name for field in fields(Calibration)]

@@ -8,12 +8,14 @@ from typing import Any
 
 from carcinosis_loc.configs import option_values
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.export import exported_settings
 from carcinosis_loc.models import read_checkpoint
 from carcinosis_loc.recipe import check_size, read_recipe
 from carcinosis_loc.run_folder import root_option
 
 logger = logging.getLogger(__name__)
 
+EXPORTED = ".onnx"  # suffix of the files that predict takes beside checkpoints
 _SHORT_NAMES = ("best", "last")
 _OURS_NOT = ("null", "hpc", "registry")  # Lightning knows what they mean
 
@@ -36,6 +38,10 @@ def with_checkpoint(command: str, options: list[str]) -> list[str]:
     path = Path(given[-1])
     if given[-1] in _SHORT_NAMES:
         path = root_option(options) / "checkpoints" / f"{given[-1]}.ckpt"
+    if path.suffix == EXPORTED:
+        if command != "predict":
+            raise InputError(f"{path}: an exported file can only predict; carcloc {command} needs the checkpoint")
+        return ["--config", json.dumps(exported_settings(path)), *options, "--ckpt_path", str(path)]
     content = read_checkpoint(path)
     recipe = read_recipe(path, content)
     check_size(path, content, recipe.settings)

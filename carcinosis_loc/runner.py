@@ -30,11 +30,12 @@ from carcinosis_loc.data import PointDataModule
 from carcinosis_loc.data.stream import stream_loader
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.explanations import in_one_line
+from carcinosis_loc.export import ExportedModule
 from carcinosis_loc.loggers import csv_logger, dashboard, without_paths
 from carcinosis_loc.models import read_checkpoint
 from carcinosis_loc.module import FALLBACK_THRESHOLD, PointModule
 from carcinosis_loc.recipe import load_net, make_recipe, read_recipe
-from carcinosis_loc.resuming import with_checkpoint
+from carcinosis_loc.resuming import EXPORTED, with_checkpoint
 from carcinosis_loc.run_folder import check_folder, lock_folder, run_folder
 from carcinosis_loc.trust import enforce, say_what_is_foreign
 
@@ -63,9 +64,10 @@ def run(words: list[str]) -> "RunCLI":
     say_what_is_foreign(option_values(options, *CONFIG_FLAGS))
     if not {"--help", "-h", "--print_config"} & set(options):
         options = with_checkpoint(command, options)
+    exported = option_values(options, "--ckpt_path")[-1:]
     with in_one_line(command, options):
         return RunCLI(
-            PointModule,
+            ExportedModule if exported and exported[0].endswith(EXPORTED) else PointModule,
             PointDataModule,
             seed_everything_default=0,
             save_config_callback=None,
@@ -133,8 +135,9 @@ class RunCLI(LightningCLI):
         command = str(self.subcommand)
         settings = self.config[command]
         self.datamodule.check(command)
-        self.model.optimizer(self.model.parameters())  # a rate below zero is refused here, not in training
-        if command != "fit":
+        if isinstance(self.model, PointModule):
+            self.model.optimizer(self.model.parameters())  # a rate below zero is refused here, not in training
+        if command != "fit" and isinstance(self.model, PointModule):
             load_net(Path(settings.ckpt_path), read_checkpoint(Path(settings.ckpt_path)), self.model.net)
         root = Path(settings.trainer.default_root_dir)
         self._dump_config()
@@ -204,9 +207,16 @@ class RunCLI(LightningCLI):
         """Validate without Lightning's own table."""
         self.trainer.validate(**options | {"verbose": False})
 
+    def predict(self, **options: Any) -> None:
+        """Predict; an exported file has no weights for Lightning to load."""
+        if isinstance(self.model, ExportedModule):
+            options["ckpt_path"] = None
+        self.trainer.predict(**options)
+
     def _restore_threshold(self) -> None:
         path = self.config[str(self.subcommand)].ckpt_path
-        self.model.calibration = read_recipe(Path(path)).calibration
+        if isinstance(self.model, PointModule):
+            self.model.calibration = read_recipe(Path(path)).calibration
         if self.model.decoder.threshold is None and self.model.calibration is None:
             logger.warning(
                 "%s holds no calibrated threshold: %.1f is used; --model.decoder.threshold sets another",

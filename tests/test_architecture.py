@@ -18,6 +18,7 @@ FLOORS = [
     ["calibration_command", "track_scores_command", "audit", "study", "report"],
     ["runner", "localizer"],
     ["callbacks", "explanations", "resuming"],
+    ["export"],
     ["recipe", "summary", "diagnosis"],
     ["module", "writers"],
     ["data"],

@@ -227,6 +227,7 @@ class TestFrontDoor:
             "test",
             "predict",
             "calibrate",
+            "export",
             "synth",
             "thin",
             "masks2points",

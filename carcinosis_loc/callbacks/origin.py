@@ -6,15 +6,15 @@ from typing import Any
 from lightning.pytorch import Trainer
 
 from carcinosis_loc.data.stream import FrameStream
-from carcinosis_loc.module import PointModule
+from carcinosis_loc.module import PointDetector
 from carcinosis_loc.points import Frame
 from carcinosis_loc.video import Video
 from carcinosis_loc.writers import sha256
 
 
-def provenance(trainer: Trainer, module: PointModule, anonymize: bool) -> dict[str, Any]:
+def provenance(trainer: Trainer, module: PointDetector, anonymize: bool) -> dict[str, Any]:
     """Checkpoint, threshold and source; without their names where those must not be told."""
-    checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else None
+    checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else module.exported_from
     source = getattr(getattr(trainer, "datamodule", None), "predict_source", None)
     name = None if source is None or anonymize else "stdin" if source == "-" else Path(source).resolve().name
     return {
@@ -28,7 +28,7 @@ def provenance(trainer: Trainer, module: PointModule, anonymize: bool) -> dict[s
     }
 
 
-def identity(trainer: Trainer, module: PointModule, stream: FrameStream, outputs: dict[str, Any]) -> dict[str, Any]:
+def identity(trainer: Trainer, module: PointDetector, stream: FrameStream, outputs: dict[str, Any]) -> dict[str, Any]:
     """All that the files of a run on video depend on: one that was told the same may go on with it."""
     origin = provenance(trainer, module, anonymize=True)
     decoder = {name: value for name, value in vars(module.decoder).items() if isinstance(value, int | float)}
@@ -44,7 +44,7 @@ def identity(trainer: Trainer, module: PointModule, stream: FrameStream, outputs
     }
 
 
-def _rule(module: PointModule) -> str | None:
+def _rule(module: PointDetector) -> str | None:
     if module.decoder.threshold is not None:
         return "given by hand"
     return None if module.calibration is None else str(module.calibration)

@@ -19,7 +19,7 @@ from carcinosis_loc.data.stream import FrameStream
 from carcinosis_loc.diagnosis import SILENT_BELOW
 from carcinosis_loc.drawing import Heatmap
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.module import Detections, PointModule
+from carcinosis_loc.module import Detections, PointDetector
 from carcinosis_loc.pipes import Behind
 from carcinosis_loc.points import Frame
 from carcinosis_loc.tracking import PointTracker
@@ -107,7 +107,7 @@ class PredictionFiles(Callback):
         """Find out what is to be done, before the first batch is read: a stream may be gone on with."""
         if stage != "predict":
             return
-        assert isinstance(pl_module, PointModule)
+        assert isinstance(pl_module, PointDetector)
         stream: FrameStream | None = getattr(getattr(trainer, "datamodule", None), "stream", None)
         self._stream, self._writers = stream, self._make_writers(stream is not None)
         if stream is None:
@@ -124,7 +124,7 @@ class PredictionFiles(Callback):
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Make the folder that becomes ``predictions/`` at the end; all processes write into the same one."""
-        assert isinstance(pl_module, PointModule)
+        assert isinstance(pl_module, PointDetector)
         trainer.predict_loop.return_predictions = False  # else Lightning keeps the logits of the whole set
         origin = provenance(trainer, pl_module, self.anonymize)
         if self._stream is None:
@@ -158,13 +158,13 @@ class PredictionFiles(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Hand a batch to the writers, which work in a thread of their own."""
-        assert isinstance(pl_module, PointModule)
+        assert isinstance(pl_module, PointDetector)
         assert self._behind is not None
         self._behind.put(_Work(self._found(outputs, batch, pl_module), batch.milestone))
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let the writers finish, and put the folder in its place."""
-        assert isinstance(pl_module, PointModule)
+        assert isinstance(pl_module, PointDetector)
         assert self._session is not None
         assert self._behind is not None
         assert self._folder is not None
@@ -203,14 +203,14 @@ class PredictionFiles(Callback):
         writers += [Heatmaps()] if self.heatmaps else []
         return writers + ([KeyFrames(while_reading=videos)] if self.key_frames else [])
 
-    def _found(self, outputs: Detections, batch: Batch, module: PointModule) -> list[Found]:
+    def _found(self, outputs: Detections, batch: Batch, module: PointDetector) -> list[Found]:
         maps = None
         if any(writer.wants_heatmaps for writer in self._writers):
             maps = outputs.logits.detach().float().sigmoid().cpu().numpy()
         found = []
         for place, (frame, peaks) in enumerate(zip(outputs.frames, outputs.peaks, strict=True)):  # none of a dummy
             pixels = batch.pixels[place] if batch.pixels else None
-            heat = None if maps is None else Heatmap(maps[place, 0], batch.letterboxes[place], module.net.stride)
+            heat = None if maps is None else Heatmap(maps[place, 0], batch.letterboxes[place], module.stride)
             in_video = self._stream is not None and "frame" in frame.extra
             # A frame that comes from a data-loading process is a copy; what is kept is the one that is here already.
             frame = self._frames.get(frame.image_id, frame)

@@ -1,0 +1,106 @@
+"""An exported file that is open, in one of two runtimes."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.export.reading import needed, read_exported
+from carcinosis_loc.points import Float32, Peaks
+
+Runtime = Literal["onnxruntime", "openvino"]
+Pixels = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+_Run = Callable[[Pixels, Mask], list[npt.NDArray[Any]]]
+_OUTPUTS = ["points", "scores", "count", "logits"]
+
+
+class Answer(NamedTuple):
+    """What an exported model says of a batch: the peaks of each image in network pixels, and the logits."""
+
+    peaks: list[Peaks]
+    logits: Float32
+
+
+class ExportedModel:
+    """Points of batches, without PyTorch's network: all that is computed lies in the file.
+
+    Args:
+        path: a file of ``carcloc export``.
+        runtime: what computes it, on the CPU.
+        threads: how many it may use; None takes as many as PyTorch would.
+
+    Attributes:
+        metadata: what the file says of itself.
+
+    Raises:
+        InputError: the file cannot be used, or the runtime is missing or refuses it.
+    """
+
+    def __init__(self, path: str | Path, runtime: Runtime = "onnxruntime", threads: int | None = None) -> None:
+        self.path = Path(path)
+        content, self.metadata = read_exported(self.path)
+        if threads is not None and threads < 1:
+            raise InputError(f"threads must be at least 1, not {threads}")
+        start = _onnxruntime if runtime == "onnxruntime" else _openvino
+        with self._blamed(runtime):
+            self._run: _Run = start(content, self.path, threads or torch.get_num_threads())
+        self._runtime = runtime
+
+    def __call__(self, image: Pixels, valid: Mask) -> Answer:
+        """Peaks of a batch, all above the score floor.
+
+        Args:
+            image: ``(B, 3, H, W)``, uint8, RGB.
+            valid: ``(B, 1, H, W)``, bool; False on padding.
+        """
+        with self._blamed(self._runtime):
+            points, scores, count, logits = self._run(np.ascontiguousarray(image), np.ascontiguousarray(valid))
+        falling = np.minimum.accumulate(scores, axis=1)  # vectorised sigmoids may err by the last bit
+        peaks = [Peaks(xy[:n], score[:n]) for xy, score, n in zip(points, falling, count, strict=True)]
+        return Answer(peaks, logits)
+
+    @contextlib.contextmanager
+    def _blamed(self, runtime: str) -> Iterator[None]:
+        """Whatever the runtime does not like is the file's fault, or the runtime is too old for it."""
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())[:160] or type(error).__name__
+            raise InputError(f"{self.path}: {runtime} cannot run it ({reason}); upgrade it, or export anew") from error
+
+
+def _onnxruntime(content: bytes, path: Path, threads: int) -> _Run:
+    runtime = needed("onnxruntime", path)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4  # what matters is raised
+    session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+    def run(image: Pixels, valid: Mask) -> list[npt.NDArray[Any]]:
+        return list(session.run(_OUTPUTS, {"image": image, "valid": valid}))
+
+    return run
+
+
+def _openvino(content: bytes, path: Path, threads: int) -> _Run:
+    os.environ.setdefault("OPENVINO_TELEMETRY_ENABLED", "false")
+    runtime = needed("openvino", path)
+    core = runtime.Core()
+    # Its default is half precision where the processor has it: not the same points.
+    options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    compiled = core.compile_model(core.read_model(content), "CPU", options)
+
+    def run(image: Pixels, valid: Mask) -> list[npt.NDArray[Any]]:
+        found = compiled({"image": image, "valid": valid})
+        return [np.array(found[name]) for name in _OUTPUTS]
+
+    return run
