@@ -1,6 +1,7 @@
 """What ``predict`` asks for peaks, whatever computes them."""
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -30,11 +31,13 @@ class PointDetector(LightningModule, ABC):
         decoder: how peaks are found; holds the threshold that was given by hand.
         match_radius_px: how far a peak may lie from the point that it finds, image pixels.
         calibration: the threshold that was chosen in training, if one was.
+        exported_from: the exported file that it is; None for a trained module.
     """
 
     decoder: PeakDecoder
     match_radius_px: float
     calibration: Calibration | None
+    exported_from: Path | None = None
 
     @property
     def threshold(self) -> float:

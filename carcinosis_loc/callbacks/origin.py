@@ -14,7 +14,7 @@ from carcinosis_loc.writers import sha256
 
 def provenance(trainer: Trainer, module: PointDetector, anonymize: bool) -> dict[str, Any]:
     """Checkpoint, threshold and source; without their names where those must not be told."""
-    checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else None
+    checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else module.exported_from
     source = getattr(getattr(trainer, "datamodule", None), "predict_source", None)
     name = None if source is None or anonymize else "stdin" if source == "-" else Path(source).resolve().name
     return {

@@ -46,6 +46,7 @@ class ExportedModule(PointDetector):
         self.decoder = decoder
         self.match_radius_px = match_radius_px
         self.calibration = self.exported.metadata.calibration
+        self.exported_from = Path(file)
 
     @property
     def stride(self) -> int:

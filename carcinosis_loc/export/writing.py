@@ -23,7 +23,7 @@ from carcinosis_loc.export.metadata import KEY, Metadata
 from carcinosis_loc.export.reading import weights_digest
 from carcinosis_loc.heatmap import PeakDecoder
 from carcinosis_loc.models import HeatmapNet, read_checkpoint
-from carcinosis_loc.recipe import build, load_net, read_recipe
+from carcinosis_loc.recipe import build, check_size, load_net, read_recipe
 
 OPSET = 18
 _DIMENSIONS = {
@@ -51,6 +51,7 @@ def read_trained(path: Path) -> Trained:
     """
     content = read_checkpoint(path)
     recipe = read_recipe(path, content)
+    check_size(path, content, recipe.settings)
     net = build(path, recipe.settings, "net", HeatmapNet)
     load_net(path, content, net)
     decoder = build(path, recipe.settings, "decoder", PeakDecoder)

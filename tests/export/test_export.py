@@ -129,7 +129,7 @@ def edited(edit):
     def make(exported, path):
         model = onnx.load(exported)
         edit(model)
-        onnx.save(model, path)
+        path.write_bytes(model.SerializeToString())  # onnx.save would look for external data itself
 
     return make
 
