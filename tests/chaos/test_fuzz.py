@@ -30,7 +30,7 @@ def test_a_share_of_all_kinds(tmp_path):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     last = done.stdout.splitlines()[-1]
     tried, refused = re.match(r"fuzz: (\d+) cases, (\d+) refused, 0 failures", last).groups()
-    assert int(tried) > 1000
+    assert int(tried) > 800  # 1200, less the share of the kinds that are left out
     assert 0 < int(refused) < int(tried)
 
 
