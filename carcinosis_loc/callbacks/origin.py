@@ -22,6 +22,7 @@ def provenance(trainer: Trainer, module: PointDetector, anonymize: bool) -> dict
         "checkpoint_sha256": None if checkpoint is None else sha256(checkpoint),
         "threshold": module.threshold,
         "threshold_rule": _rule(module),
+        "score_scale": None if module.calibration is None else list(module.calibration.scale),  # slope, offset
         "score_floor": module.decoder.score_floor,
         "match_radius_px": module.match_radius_px,
         "source": name,
