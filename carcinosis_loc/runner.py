@@ -144,12 +144,12 @@ class RunCLI(LightningCLI):
         self._dump_config()
         self.model.recipe = make_recipe(self.config_dump)
         progress = [] if settings.trainer.enable_progress_bar is False else [Progress()]
-        callbacks: list[Callback] = [*progress, ConfigFile(self._config_text(), command), ResultFiles()]
+        self._began = FirstBatch()
+        callbacks: list[Callback] = [*progress, ConfigFile(self._config_text(), command), ResultFiles(), self._began]
         if command == "fit" and settings.trainer.enable_checkpointing is not False:
             callbacks += [BestCheckpoint(root / "checkpoints"), LastCheckpoint(root / "checkpoints")]
         if command == "fit":
-            self._began = FirstBatch()
-            callbacks += [FiniteLoss(), self._began]
+            callbacks.append(FiniteLoss())
         if command == "test":
             callbacks.append(MistakeFiles())
         trainer_settings = self.config_init[command].trainer
@@ -195,10 +195,10 @@ class RunCLI(LightningCLI):
     before_validate = before_test
     before_predict = before_test
 
-    def fit(self, **options: Any) -> None:
-        """Train; a checkpoint from which that cannot go on is bad input."""
-        with self._began.blaming(options.get("ckpt_path")):
-            self.trainer.fit(**options)
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run; a checkpoint that cannot be taken up is bad input."""
+        with self._began.blaming(self.config[subcommand].ckpt_path):
+            super()._run_subcommand(subcommand)
 
     def test(self, **options: Any) -> None:
         """Test without Lightning's own table; ``ResultFiles`` prints ours."""

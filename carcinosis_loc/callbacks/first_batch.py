@@ -1,4 +1,4 @@
-"""Whose fault it is when a resumed training fails: before its first batch is done, the checkpoint's."""
+"""Whose fault it is when a command fails: before its first batch is done, the checkpoint's."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from carcinosis_loc.errors import InputError, RunError
 
 
 class FirstBatch(Callback):
-    """Knows whether a batch was trained on."""
+    """Knows whether a batch was done, of whatever command."""
 
     done = False
 
@@ -21,9 +21,15 @@ class FirstBatch(Callback):
         """Note it."""
         self.done = True
 
+    def on_validation_batch_end(self, *_: Any) -> None:
+        """Note it."""
+        self.done = True
+
+    on_test_batch_end = on_predict_batch_end = on_validation_batch_end
+
     @contextmanager
     def blaming(self, checkpoint: str | None) -> Iterator[None]:
-        """Around a training that goes on from ``checkpoint``, if it does.
+        """Around a command that takes up ``checkpoint``, if it does.
 
         Raises:
             InputError: its state fits nothing, which Lightning and torch say in whatever way they come upon it.
@@ -36,6 +42,6 @@ class FirstBatch(Callback):
             if checkpoint is None or self.done:
                 raise
             raise InputError(
-                f"{checkpoint}: no training can go on from it ({type(error).__name__}: {error!s:.150}); was it made "
+                f"{checkpoint}: cannot be taken up ({type(error).__name__}: {error!s:.150}); was it made "
                 "with another configuration?"
             ) from error

@@ -131,4 +131,4 @@ def attempt(case: tuple[str, str, bytes], folder: Path) -> str:
     return ended
 
 
-FAMILIES = [Family("images", images, attempt, 0.2)]
+FAMILIES = [Family("images", images, attempt)]

@@ -124,4 +124,4 @@ def attempt(case: tuple[str, bytes], folder: Path) -> str:
     return ended
 
 
-FAMILIES = [Family("labels", labels, attempt, 0.6, {"random": 0.5, "hypothesis": 0.02, "atheris": 0.48})]
+FAMILIES = [Family("labels", labels, attempt)]

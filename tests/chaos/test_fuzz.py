@@ -24,13 +24,13 @@ def test_label_files_are_read_or_refused(tmp_path_factory, data, seed):
 
 def test_a_share_of_all_kinds(tmp_path):
     """In processes of their own, inside the limits of time and memory; what goes through training is left to chaos."""
-    cases = ["--cases", "1200", "--seed", "1", "--without", "atheris", "--without", "hypothesis"]
+    cases = ["--cases", "600", "--seed", "1", "--without", "atheris", "--without", "hypothesis"]
     command = [sys.executable, str(FUZZ), *cases, "--kinds", "labels,images,configs,predictions,results,studies"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=280)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     last = done.stdout.splitlines()[-1]
     tried, refused = re.match(r"fuzz: (\d+) cases, (\d+) refused, 0 failures", last).groups()
-    assert int(tried) > 800  # 1200, less the share of the kinds that are left out
+    assert int(tried) > 400  # 600, less the share of what is left out
     assert 0 < int(refused) < int(tried)
 
 
@@ -55,13 +55,13 @@ def attempt(case, folder):
     return fuzz.outcome(call)
 def call():
     {sabotage}
-family = fuzz.Family("x", lambda source: source.integer(0, 9), attempt, 1.0)
+family = fuzz.Family("x", lambda source: source.integer(0, 9), attempt)
 if "--work" in sys.argv:
-    fuzz.families = lambda: {{"x": family}}
+    fuzz.family_called = lambda name: family
     fuzz.main()
 else:
     fuzz.__file__ = __file__
-    tally = fuzz.fuzz(family, 3, 0, "random", Path({str(tmp_path)!r}))
+    tally = fuzz.fuzz("x", 3, 0, "random", Path({str(tmp_path)!r}))
     print(tally.tried, tally.failures)
 """
     (tmp_path / "try.py").write_text(code)

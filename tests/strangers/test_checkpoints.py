@@ -149,6 +149,25 @@ def test_what_unfolds_without_end_is_refused(place, kind, content, tmp_path):
         read_recipe(tmp_path / "x.ckpt")
 
 
+@pytest.mark.parametrize(
+    ("command", "key", "value"),
+    [
+        *((command, "pytorch-lightning_version", [[]]) for command in ("test", "predict", "fit")),
+        ("fit", "loops", {"fit_loop": 1}),
+        ("fit", "optimizer_states", [{"state": 1}]),
+    ],
+)
+def test_a_state_that_nothing_can_take_up_is_refused(command, key, value, content, spots, tiny, tmp_path, capsys):
+    """Lightning comes upon it in whatever way."""
+    content[key] = value
+    path = tmp_path / "run" / "checkpoints" / "x.ckpt"
+    path.parent.mkdir(parents=True)
+    torch.save(content, path)
+    more = ["--data.num_workers", "0", "--trainer.accelerator", "cpu", "--wandb", "off"]
+    words = [*words_with(command, path, spots, tiny, tmp_path), *more]
+    assert f"{path}: cannot be taken up" in refused(words, capsys)
+
+
 @pytest.mark.parametrize("size", [[10**9, 10**9], [0, 5], [5], "ab", {"a": 1}, [5.5, 5], [True, 5], 7])
 def test_an_image_size_that_is_none_is_refused(size, content, tmp_path):
     content["carcloc"]["recipe"]["data"]["image_size"] = size
