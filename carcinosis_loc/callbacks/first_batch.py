@@ -39,7 +39,7 @@ class FirstBatch(Callback):
         except (InputError, RunError, OSError, torch.OutOfMemoryError):
             raise
         except Exception as error:
-            if checkpoint is None or self.done:
+            if checkpoint is None or self.done or "DataLoader worker" in str(error):
                 raise
             raise InputError(
                 f"{checkpoint}: cannot be taken up ({type(error).__name__}: {error!s:.150}); was it made "
