@@ -25,7 +25,13 @@ class FirstBatch(Callback):
         """Note it."""
         self.done = True
 
-    on_test_batch_end = on_predict_batch_end = on_validation_batch_end
+    def on_test_batch_end(self, *_: Any) -> None:
+        """Note it."""
+        self.done = True
+
+    def on_predict_batch_end(self, *_: Any) -> None:
+        """Note it."""
+        self.done = True
 
     @contextmanager
     def blaming(self, checkpoint: str | None) -> Iterator[None]:
