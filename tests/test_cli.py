@@ -531,7 +531,10 @@ def test_weights_and_biases_are_offline_and_silent_and_hold_the_dashboards(spots
     assert out.returncode == 0, out.stderr
     assert out.stderr == ""
     (logs,) = (tmp_path / "out" / "wandb").glob("offline-run-*/*.wandb")
-    held = logs.read_bytes()
-    for name in (b"train/loss", b"val/selection", b"lr-AdamW", b"val/pictures"):
-        assert name in held, name
+    names = (b"train/loss", b"val/selection", b"lr-AdamW", b"val/pictures")
+    until = time.monotonic() + 20
+    while not all(name in logs.read_bytes() for name in names) and time.monotonic() < until:
+        time.sleep(0.2)  # its own process writes the file
+    for name in names:
+        assert name in logs.read_bytes(), name
     assert not (tmp_path / "wandb").exists()
