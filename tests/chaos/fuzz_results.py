@@ -13,7 +13,6 @@ from pycocotools.coco import COCO
 from sources import Source
 
 from carcinosis_loc.points import Frame, Peaks
-from carcinosis_loc.writers import About, CocoResults, Found, PointTable
 
 NAMES = [
     "a.png",
@@ -52,6 +51,8 @@ def found(source: Source) -> list[tuple[str, tuple[int, int], list[tuple[float, 
 
 def write_and_read(case: Any, folder: Path) -> str:
     """Predictions come back as they were, by pycocotools and as CSV."""
+    from carcinosis_loc.writers import About, CocoResults, Found, PointTable  # brings torch along
+
     writers = [CocoResults(), PointTable()]
     for writer in writers:
         writer.begin(About(folder, lambda frame: frame.file_name))

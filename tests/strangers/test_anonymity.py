@@ -43,7 +43,8 @@ def carcloc(capsys):
         assert code == 0, said.err
         return (said.out + said.err).encode()
 
-    return run
+    yield run
+    wandb.teardown()  # processes of later tests would otherwise hand their dashboards to this one's service
 
 
 def contents(path):
