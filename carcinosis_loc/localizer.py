@@ -16,9 +16,9 @@ from carcinosis_loc.errors import InputError
 from carcinosis_loc.export import ExportedModel, Runtime
 from carcinosis_loc.heatmap import PeakDecoder, cells_of
 from carcinosis_loc.metrics import Calibration
-from carcinosis_loc.models import HeatmapNet, TiledNet, prepared, read_checkpoint
+from carcinosis_loc.models import HeatmapNet, TiledNet, prepared
 from carcinosis_loc.points import Letterbox, Peaks, Size
-from carcinosis_loc.recipe import build, check_size, load_net, read_recipe
+from carcinosis_loc.recipe import load_trained
 
 Image = npt.NDArray[np.uint8]
 
@@ -119,12 +119,7 @@ def load(checkpoint: str | Path, device: str | torch.device = "cpu", runtime: Ru
         if torch.device(device).type != "cpu":
             raise InputError(f"{path}: exported files compute on the CPU, not on {device}; load the checkpoint there")
         return ExportedLocalizer(ExportedModel(path, runtime))
-    content = read_checkpoint(path)
-    recipe = read_recipe(path, content)
-    check_size(path, content, recipe.settings)
-    net = build(path, recipe.settings, "net", HeatmapNet)
-    load_net(path, content, net)
-    decoder = build(path, recipe.settings, "decoder", PeakDecoder)
+    recipe, net, decoder = load_trained(path)
     threshold = threshold_of(decoder, recipe.calibration)
     size = recipe.settings["data"].get("image_size")
     return Localizer(prepared(net.to(device)), decoder, tuple(size) if size else None, threshold, recipe.calibration)

@@ -12,6 +12,7 @@ from torch import nn
 
 from carcinosis_loc.annotations.images import MOST_PIXELS
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.heatmap import PeakDecoder
 from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.models import HeatmapNet, read_checkpoint
 from carcinosis_loc.module import CHECKPOINT_KEY
@@ -74,6 +75,20 @@ def read_recipe(path: Path, content: Mapping[str, Any] | None = None) -> Recipe:
         raise InputError(f"{path}: its recipe of model.net is none")
     model["net"]["init_args"]["init_checkpoint"] = None  # its weights are in the checkpoint
     return Recipe(settings, checked_calibration(path, entry.get("calibration")))
+
+
+def load_trained(path: Path) -> tuple[Recipe, HeatmapNet, PeakDecoder]:
+    """All that predicting takes from a checkpoint: its recipe, its network with the weights, its decoder.
+
+    Raises:
+        InputError: it is none of ours, or is damaged.
+    """
+    content = read_checkpoint(path)
+    recipe = read_recipe(path, content)
+    check_size(path, content, recipe.settings)
+    net = build(path, recipe.settings, "net", HeatmapNet)
+    load_net(path, content, net)
+    return recipe, net, build(path, recipe.settings, "decoder", PeakDecoder)
 
 
 def build(path: Path, settings: Mapping[str, Any], part: str, kind: type[Part]) -> Part:

@@ -6,7 +6,7 @@ from filelock import FileLock
 
 
 def shared(tmp_path_factory, name, fill):
-    """A folder of this session of pytest that ``fill`` fills once, whichever worker comes first."""
+    """A folder of this run of pytest that ``fill`` fills once, whichever worker comes first."""
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder, filled = base / f"shared_{name}", base / f"shared_{name}.filled"

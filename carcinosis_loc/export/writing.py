@@ -22,8 +22,8 @@ from carcinosis_loc.export.decoding import IR_VERSION, back_graph, front_graph
 from carcinosis_loc.export.metadata import KEY, Metadata
 from carcinosis_loc.export.reading import weights_digest
 from carcinosis_loc.heatmap import PeakDecoder
-from carcinosis_loc.models import HeatmapNet, read_checkpoint
-from carcinosis_loc.recipe import build, check_size, load_net, read_recipe
+from carcinosis_loc.models import HeatmapNet
+from carcinosis_loc.recipe import load_trained
 
 OPSET = 18
 _DIMENSIONS = {
@@ -49,12 +49,7 @@ def read_trained(path: Path) -> Trained:
     Raises:
         InputError: it is none of ours, or is damaged.
     """
-    content = read_checkpoint(path)
-    recipe = read_recipe(path, content)
-    check_size(path, content, recipe.settings)
-    net = build(path, recipe.settings, "net", HeatmapNet)
-    load_net(path, content, net)
-    decoder = build(path, recipe.settings, "decoder", PeakDecoder)
+    recipe, net, decoder = load_trained(path)
     if type(decoder) is not PeakDecoder:
         raise InputError(f"{path}: its decoder is a {type(decoder).__name__}; only PeakDecoder can be exported")
     data, size = recipe.settings["data"], recipe.settings["data"].get("image_size")
