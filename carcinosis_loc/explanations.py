@@ -32,12 +32,22 @@ def in_one_line(command: str, options: list[str]) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise RunError(f"the accelerator's memory is full: lower --data.batch_size, then {_GO_ON}") from error
     except RuntimeError as error:
+        if _of_another_process(error):
+            raise RunError(
+                "another process of this run has ended or is out of reach; its own output says why. When that is "
+                f"mended, {_GO_ON}"
+            ) from error
         if "DataLoader worker" not in str(error):
             raise
         raise RunError(
             "a data-loading process was killed, most often for want of memory: lower --data.num_workers or "
             f"--data.cache_mb, then {_GO_ON}"
         ) from error
+
+
+def _of_another_process(error: RuntimeError) -> bool:
+    """Whether it says that processes cannot speak to each other any more, as when one of them was killed."""
+    return isinstance(error, torch.distributed.DistError) or "gloo/transport" in str(error)
 
 
 def explained(message: str, command: str, options: list[str]) -> str:

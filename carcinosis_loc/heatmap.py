@@ -1,16 +1,19 @@
 """From points to heatmaps and back: ``GaussianEncoder`` and ``PeakDecoder``, batched and on the device."""
 
 import math
-from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy.spatial import cKDTree
+from scipy.special import expit
 from torch import Tensor
 from torch.nn import functional as F
 
 from carcinosis_loc.points import Float32, Peaks, Size, image_to_map, map_to_image
+
+Float64 = npt.NDArray[np.float64]
 
 
 class GaussianEncoder:
@@ -113,7 +116,10 @@ class PeakDecoder:
 
     @torch.no_grad()
     def __call__(self, logits: Tensor, stride: int, valid: Tensor | None = None) -> list[Peaks]:
-        """Decode a batch with one copy to the host.
+        """Decode a batch.
+
+        The maxima are found where the logits are; they and their neighbours are ranked and refined on the host, in
+        float64, so that equal logits give equal peaks on any device and in any batch.
 
         Args:
             logits: ``(B, 1, h, w)``, any floating type.
@@ -123,47 +129,35 @@ class PeakDecoder:
         Returns:
             B ``Peaks`` in network pixels.
         """
-        logits = logits.float()
-        ranked = maxima(logits, self.floor, valid)
-        best, cells = self._ranked_cells(ranked)
-        place = map_to_image(refine(logits.flatten(1), cells, _size(logits), F.logsigmoid), stride)
-        # cummin: vectorised sigmoids may err by the last bit and so disagree with the logits' order
-        score = best.sigmoid().cummin(dim=1).values
-        table = torch.cat([place, score.unsqueeze(-1), (best > -math.inf).unsqueeze(-1).float()], dim=-1)
-        return [self._thin_out(rows[rows[:, 3] > 0]) for rows in table.cpu().numpy()]
+        table = _neighbours(logits.float(), maxima(logits.float(), self.floor, valid)).cpu().numpy()
+        ends = np.searchsorted(table[:, 0], np.arange(len(logits)), side="right")
+        return [self._peaks(rows, _size(logits), stride) for rows in np.split(table, ends[:-1])]
 
-    def _ranked_cells(self, ranked: Tensor) -> tuple[Tensor, Tensor]:
-        """The best ``K`` of each row and their cells, ``(B, K)``; -inf where there are fewer.
-
-        Ranked are the cells with a maximum in any row: few, and so it takes a tenth of the time of ranking all. K is
-        filled up to what it would be then, since vectorised functions may give another last bit at another length.
-        """
-        somewhere = (ranked > -math.inf).any(0).nonzero()[:, 0]
-        most = min(self.top_k, ranked.shape[1])
-        best, order = _best_first(ranked[:, somewhere], min(most, len(somewhere)))
-        missing = (0, most - best.shape[1])
-        return F.pad(best, missing, value=-math.inf), F.pad(somewhere[order], missing)
+    def _peaks(self, table: Float32, size: Size, stride: int) -> Peaks:
+        """The peaks of one frame out of its rows of ``_neighbours``, which are in reading order."""
+        best = table[np.argsort(-table[:, 3], kind="stable")[: self.top_k]].astype(np.float64)
+        place = map_to_image(refine(best[:, 1:3], best[:, 4:].reshape(-1, 2, 3), size), stride).astype(np.float32)
+        # Rounding could make a score higher than that of a higher logit by the last bit.
+        score = np.minimum.accumulate(expit(best[:, 3]).astype(np.float32))
+        return self._thin_out(place, score)
 
     @property
     def floor(self) -> float:
         """``score_floor`` as a logit."""
         return -math.inf if self.score_floor <= 0 else _logit(self.score_floor)
 
-    def _thin_out(self, rows: Float32) -> Peaks:
+    def _thin_out(self, xy: Float32, scores: Float32) -> Peaks:
         """Keep the better of two peaks within ``nms_radius_px``, greedily from the best."""
-        keep = np.ones(len(rows), dtype=bool)
-        if len(rows) > 1 and self.nms_radius_px > 0:
-            pairs = cKDTree(rows[:, :2]).query_pairs(self.nms_radius_px, output_type="ndarray")
+        keep = np.ones(len(xy), dtype=bool)
+        if len(xy) > 1 and self.nms_radius_px > 0:
+            pairs = cKDTree(xy).query_pairs(self.nms_radius_px, output_type="ndarray")
             for better, worse in pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]:
                 keep[worse] &= not keep[better]
-        return Peaks(rows[keep, :2], rows[keep, 2])
+        return Peaks(xy[keep], scores[keep])
 
 
 def maxima(logits: Tensor, floor: float, valid: Tensor | None = None) -> Tensor:
-    """The logits of local maxima, -inf elsewhere: ``(B, 1, h, w)`` -> ``(B, h * w)``; see ``PeakDecoder``.
-
-    Here and in ``refine`` nothing depends on a value or a size, so that an exported graph can hold them.
-    """
+    """True at local maxima, ``(B, 1, h, w)``; see ``PeakDecoder``."""
     candidate = (_highest_of_nine(logits) == logits) & (logits >= floor)
     if valid is not None:
         candidate = candidate & valid
@@ -171,7 +165,7 @@ def maxima(logits: Tensor, floor: float, valid: Tensor | None = None) -> Tensor:
     rows, width = _size(logits)
     before = earlier[..., 1:, :width] | earlier[..., :rows, :width]
     before = before | earlier[..., :rows, 1 : width + 1] | earlier[..., :rows, 2:]
-    return logits.masked_fill(~(candidate & ~before), -math.inf).flatten(1)
+    return candidate & ~before
 
 
 def _highest_of_nine(logits: Tensor) -> Tensor:
@@ -182,48 +176,42 @@ def _highest_of_nine(logits: Tensor) -> Tensor:
     return beside[..., :rows, :].maximum(beside[..., 1 : rows + 1, :]).maximum(beside[..., 2:, :])
 
 
-def _best_first(ranked: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The highest ``count`` of each row and where they are; of equal ones the first in reading order, on any device."""
-    best, cells = ranked.topk(count, dim=1)
-    last = best[:, -1:]
-    cut = (ranked == last).sum(1, keepdim=True) > (best == last).sum(1, keepdim=True)
-    if (cut & (last > -math.inf)).any():  # some of the equal ones must go: rare, and ten times as slow
-        best, cells = (part[:, :count] for part in ranked.sort(dim=1, descending=True, stable=True))
-        return best, cells
-    cells, order = cells.sort(dim=1)
-    best, order = best.gather(1, order).sort(dim=1, descending=True, stable=True)
-    return best, cells.gather(1, order)
+def _neighbours(logits: Tensor, chosen: Tensor) -> Tensor:
+    """What the host needs of each chosen cell, ``(N, 10)``, in reading order, frame by frame.
+
+    Columns: frame, column and row of the cell; its logit; the logits of three cells along x, and of three along y:
+    the cell and its neighbours, one-sided at borders.
+    """
+    height, width = _size(logits)
+    frame, _, row, column = chosen.nonzero().unbind(1)
+    base = frame * (height * width)
+    step = torch.arange(-1, 2, device=logits.device)
+    along_x = (column.clamp(min=1).clamp(max=width - 2)[:, None] + step).clamp(0, width - 1)
+    along_y = (row.clamp(min=1).clamp(max=height - 2)[:, None] + step).clamp(0, height - 1)
+    own = base + row * width
+    cells = torch.cat([(own + column)[:, None], own[:, None] + along_x, (base + column)[:, None] + along_y * width], 1)
+    return torch.cat([torch.stack([frame, column, row], 1), logits.flatten()[cells]], 1)
 
 
-def refine(logits: Tensor, cells: Tensor, size: Size, log_p: Callable[[Tensor], Tensor]) -> Tensor:
-    """Sub-cell place ``(B, K, 2)`` of the summit near each cell, map cells; one-sided at borders.
+def refine(at: Float64, near: Float64, size: Size) -> Float64:
+    """Place of the summit near each cell, ``(K, 2)``, x and y in map cells: vertex of a parabola along each axis.
 
     Args:
-        logits: ``(B, h * w)``.
-        cells: ``(B, K)``, flat indices.
+        at: ``(K, 2)``, column and row of the cells.
+        near: ``(K, 2, 3)``, logits of three cells along each axis; the middle one is the cell, or at a border the one
+            beside it.
         size: ``(h, w)``.
-        log_p: logits to logarithms of probabilities.
+
+    Returns:
+        Places at most half a cell from ``at``; where three cells make no summit, ``at`` itself.
     """
-    height, width = size
-    row = cells // width
-    column = cells - row * width
-    x = _vertex(logits, log_p, cells - column, column, 1, width)
-    y = _vertex(logits, log_p, column, row, width, height)
-    return torch.stack([x, y], dim=-1)
-
-
-def _vertex(
-    logits: Tensor, log_p: Callable[[Tensor], Tensor], base: Tensor, at: Tensor, step: int, length: int
-) -> Tensor:
-    """Vertex, along one axis, of the parabola through three neighbours of ``at``, within half a cell of it."""
-    middle = at.clamp(min=1, max=length - 2)
-    near = [(middle + i).clamp(min=0, max=length - 1) for i in (-1, 0, 1)]
-    left, centre, right = (log_p(logits.gather(1, base + cell * step)) for cell in near)
+    length = np.array(size[::-1])
+    left, centre, right = np.moveaxis(-np.logaddexp(0, -near), -1, 0)  # logarithms of probabilities
     curvature = left - 2 * centre + right
-    bent = (curvature < 0) & (torch.full_like(at, length) >= 3)  # two cells make no parabola
-    offset = 0.5 * (left - right) / torch.where(bent, curvature, -torch.ones_like(curvature))
-    vertex = torch.where(bent, middle + offset, at.float())
-    return torch.minimum(torch.maximum(vertex, at - 0.5), at + 0.5)
+    bent = (curvature < 0) & (length >= 3)
+    offset = 0.5 * (left - right) / np.where(bent, curvature, -1)
+    vertex = np.where(bent, np.clip(at, 1, np.maximum(length - 2, 1)) + offset, at)
+    return np.clip(vertex, at - 0.5, at + 0.5)
 
 
 def _size(logits: Tensor) -> Size:
