@@ -28,9 +28,9 @@ def world(random, n_objects=2000, n_background=3000, share=0.15, missed=0.1):
 def test_labels_missing_at_random_tell_the_number_of_objects_and_the_best_threshold(seed):
     recall, predicted, n_labelled, true = world(np.random.default_rng(seed))
     n_objects = estimated_objects(recall, at_or_above(predicted), n_labelled)
-    assert n_objects == pytest.approx(2000, rel=0.4)
+    assert n_objects == pytest.approx(2000, rel=0.6)  # of 10,000 seeds the worst is off by 47 %
     _, threshold = best_threshold(lee_liu(recall * n_labelled, at_or_above(predicted), n_labelled), predicted)
-    assert true[np.searchsorted(SCORE_EDGES, threshold)] > 0.93 * true.max()
+    assert true[np.searchsorted(SCORE_EDGES, threshold)] > 0.85 * true.max()  # the worst: 0.90
 
 
 def test_the_estimate_is_good_on_average():
