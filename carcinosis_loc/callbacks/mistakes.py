@@ -1,5 +1,7 @@
 """What a test got wrong, point by point, for ``carcloc report``: ``errors.json`` and the frames that show it."""
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,18 +28,20 @@ class _Kept(NamedTuple):
 
 
 class MistakeFiles(Callback):
-    """After a test: ``errors.json``, each exhaustive frame's points by kind, and ``pictures/error_<name>.jpg``.
+    """After a test: ``errors.json`` and ``pictures/error_<name>.jpg``, the frames with the most mistakes of each kind.
 
-    The pictures are of the frames with the most mistakes of each kind, without marks. Frames whose labels are sparse
-    are left out: a peak without a label may have found an object that nobody labelled.
+    ``errors.json`` holds the points of these frames by what is wrong, and totals of all frames: however many points
+    are tested, memory stays the same. The pictures are without marks. Frames whose labels are sparse are left out: a
+    peak without a label may have found an object that nobody labelled.
     """
 
     def __init__(self) -> None:
-        self._kept: list[_Kept] = []
+        self._worst: dict[int, _Kept] = {}
+        self._totals: Counter[str] = Counter()
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin anew."""
-        self._kept = []
+        self._worst, self._totals = {}, Counter()
 
     def on_test_batch_end(
         self,
@@ -54,26 +58,30 @@ class MistakeFiles(Callback):
         for frame, peaks in zip(found.frames, found.peaks, strict=True):
             if frame.exhaustive:
                 above = peaks.above(pl_module.threshold)
-                self._kept.append(_Kept(frame, above, mistakes(above, frame, pl_module.match_radius_px)))
+                wrong = mistakes(above, frame, pl_module.match_radius_px)
+                self._worst[frame.image_id] = _Kept(frame, above, wrong)
+                self._totals.update({kind: len(getattr(wrong, kind)) for kind in ("found", *_KINDS)})
+        self._worst = _worst(self._worst.values())
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the pictures, then the list that names them, then remove those of an earlier test."""
         assert isinstance(pl_module, PointModule)
-        kept = sorted(from_all_processes(self._kept), key=lambda one: one.frame.image_id)
-        self._kept = []
+        kept = _worst(from_all_processes(list(self._worst.values())))
+        totals = sum(from_all_processes([self._totals]), Counter())
+        self._worst = {}
         if not trainer.is_global_zero:
             return
         root = Path(trainer.default_root_dir)
-        names = picture_names([one.frame for one in kept])
-        pictures = {one.frame.image_id: f"pictures/error_{names[one.frame.image_id]}.jpg" for one in _telling(kept)}
-        for one in kept:
-            if one.frame.image_id in pictures:
-                write_bytes(root / pictures[one.frame.image_id], jpeg(read_frame(one.frame)))
+        names = picture_names([one.frame for one in kept.values()])
+        pictures = {image_id: f"pictures/error_{names[image_id]}.jpg" for image_id in kept}
+        for image_id, one in kept.items():
+            write_bytes(root / pictures[image_id], jpeg(read_frame(one.frame)))
         content = {
             "threshold": pl_module.threshold,
             "match_radius_px": pl_module.match_radius_px,
             "near_px": NEAR * pl_module.match_radius_px,
-            "frames": [_entry(one, pictures.get(one.frame.image_id)) for one in kept],
+            "totals": {kind: totals[kind] for kind in ("found", *_KINDS)},
+            "frames": [_entry(one, pictures[image_id]) for image_id, one in kept.items()],
         }
         write_json(root / "errors.json", content)
         for path in root.glob("pictures/error_*.jpg"):
@@ -81,16 +89,17 @@ class MistakeFiles(Callback):
                 path.unlink()
 
 
-def _telling(kept: list[_Kept]) -> list[_Kept]:
-    """The frames with the most mistakes of each kind."""
+def _worst(kept: Iterable[_Kept]) -> dict[int, _Kept]:
+    """The frames with the most mistakes of each kind, by image id; of equal ones the lower ids."""
+    ordered = sorted(kept, key=lambda one: one.frame.image_id)
     chosen: dict[int, _Kept] = {}
     for kind in _KINDS:
-        ordered = sorted(kept, key=lambda one: -len(getattr(one.wrong, kind)))
-        chosen |= {one.frame.image_id: one for one in ordered[:_FRAMES_OF_A_KIND] if len(getattr(one.wrong, kind))}
-    return list(chosen.values())
+        most = sorted(ordered, key=lambda one: -len(getattr(one.wrong, kind)))[:_FRAMES_OF_A_KIND]
+        chosen |= {one.frame.image_id: one for one in most if len(getattr(one.wrong, kind))}
+    return dict(sorted(chosen.items()))
 
 
-def _entry(one: _Kept, picture: str | None) -> dict[str, Any]:
+def _entry(one: _Kept, picture: str) -> dict[str, Any]:
     """A frame: ``found`` and ``mislocated`` are ``[x, y, score, true x, true y]``, ``false`` its first three."""
     frame, wrong = one.frame, one.wrong
     peaks = [[*_xy(xy), float(str(score))] for xy, score in zip(one.peaks.xy, one.peaks.scores, strict=True)]

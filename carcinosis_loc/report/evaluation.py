@@ -114,15 +114,17 @@ def _gallery(folder: Path, anonymize: bool) -> tuple[list[WrongFrame] | None, di
     path = folder / "errors.json"
     if not path.exists():
         return None, {}
-    shown_frames, total = [], dict.fromkeys(("found", "mislocated", "false", "missed"), 0)
-    for entry in entries(read_object(path), "frames", path):
+    document = read_object(path)
+    totals = document.get("totals")
+    if not isinstance(totals, dict) or not all(is_number(totals.get(kind)) for kind in _WIDTHS):
+        raise InputError(
+            f'{path}: "totals" must hold a number for each of {", ".join(_WIDTHS)}; run carcloc test again'
+        )
+    shown_frames = []
+    for entry in entries(document, "frames", path):
         wrong = {kind: _points(entry, kind, width) for kind, width in _WIDTHS.items()}
-        for kind, points in wrong.items():
-            total[kind] += len(points)
-        picture = entry.fields.get("picture")
-        if picture is not None:
-            shown_frames.append(_wrong_frame(folder, entry, str(picture), wrong, anonymize))
-    return shown_frames, total
+        shown_frames.append(_wrong_frame(folder, entry, str(entry.required("picture")), wrong, anonymize))
+    return shown_frames, {kind: int(totals[kind]) for kind in _WIDTHS}
 
 
 _WIDTHS = {"found": 5, "mislocated": 5, "false": 3, "missed": 2}  # numbers of a point

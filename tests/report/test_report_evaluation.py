@@ -41,7 +41,10 @@ def test_errors_add_up_to_the_rows_of_the_frames(tested):
     errors = read(tested / "errors.json")
     with (tested / "per_image.csv").open() as file:
         rows = {int(row["image_id"]): row for row in csv.DictReader(file)}
-    assert [frame["image_id"] for frame in errors["frames"]] == sorted(rows)
+    for kinds, column in (("found", "tp"), ("missed mislocated", "fn"), ("false mislocated", "fp")):
+        total = sum(errors["totals"][kind] for kind in kinds.split())
+        assert total == sum(int(row[column]) for row in rows.values()), column
+    assert errors["frames"]
     for frame in errors["frames"]:
         row = rows[frame["image_id"]]
         assert len(frame["found"]) == int(row["tp"])
@@ -100,14 +103,18 @@ def test_sparse_frames_have_no_f1_and_no_gallery(tested, run, spots, tmp_path):
     assert "The curve needs frames that are marked in full." in said
 
 
+TOTALS = '{"totals": {"found": 1, "mislocated": 0, "false": 0, "missed": 0}, "frames": '
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("metrics.json", "{}", 'the key "f1" is missing'),
         ("curve.json", '{"thresholds": [1], "precision": [], "recall": [], "f1": []}', "different lengths"),
         ("curve.json", "{}", '"thresholds" must be a list'),
-        ("errors.json", '{"frames": [{"image_id": 1}]}', 'the key "found" is missing'),
-        ("errors.json", '{"frames": [{"found": [[1]]}]}', '"found" must hold 5 numbers a point'),
+        ("errors.json", '{"frames": []}', '"totals" must hold a number for each of found'),
+        ("errors.json", TOTALS + '[{"image_id": 1}]}', 'the key "found" is missing'),
+        ("errors.json", TOTALS + '[{"found": [[1]]}]}', '"found" must hold 5 numbers a point'),
         ("per_image.csv", "a,b\n1,2\n", "cannot be read as carcloc test writes it"),
     ],
 )
