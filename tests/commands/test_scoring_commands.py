@@ -1,0 +1,139 @@
+"""``carcloc test``, ``validate``, ``calibrate`` and ``predict`` end to end on drawn spots."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from command_words import assert_refused, calibrate_words, scoring_words
+
+import carcinosis_loc
+from carcinosis_loc.cli import main
+
+
+def test_test_needs_a_checkpoint_and_a_test_file_alone(tested, spots):
+    metrics = json.loads((tested / "metrics.json").read_text())
+    for name in ("f1", "precision", "recall", "threshold", "best_f1", "best_threshold", "average_precision"):
+        assert 0 <= metrics[name] <= 1, name
+    truth = json.loads((spots / "test.json").read_text())
+    assert metrics["n_images"] == len(truth["images"])
+    assert metrics["n_points"] == len(truth["annotations"])
+    assert metrics["match_radius_px"] == 6
+    with (tested / "per_image.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file_name"] for row in rows] == [image["file_name"] for image in truth["images"]]
+    assert sum(int(row["n_points"]) for row in rows) == metrics["n_points"]
+    assert sum(int(row["tp"]) for row in rows) == pytest.approx(metrics["recall"] * metrics["n_points"])
+    assert (tested / "config_test.yaml").exists()
+    assert (tested / "config.yaml").exists()
+
+
+def test_a_threshold_given_by_hand_wins(tested, spots, tmp_path):
+    out = ["--trainer.default_root_dir", str(tmp_path)]
+    for value in (0.0, 0.123, 1.0):
+        assert main(scoring_words(spots, tested, "--model.decoder.threshold", str(value), *out)) == 0
+        assert json.loads((tmp_path / "metrics.json").read_text())["threshold"] == pytest.approx(value)
+
+
+def test_a_config_beats_the_checkpoint_and_a_flag_beats_both(tested, spots, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("model: {match_radius_px: 9.0, decoder: {threshold: 0.2}}\n")
+    words = scoring_words(spots, tested, "--config", str(config), "--trainer.default_root_dir", str(tmp_path))
+    assert main([*words, "--model.decoder.threshold=0.3"]) == 0
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["match_radius_px"] == 9
+    assert metrics["threshold"] == pytest.approx(0.3)
+
+
+def test_no_calibration_is_warned_of(tested, spots, tmp_path, capsys):
+    assert main(scoring_words(spots, tested, "--trainer.default_root_dir", str(tmp_path))) == 0
+    out = capsys.readouterr()
+    assert "holds no calibrated threshold: 0.5 is used" in out.out
+    assert out.err == ""
+
+
+def test_calibrate_keeps_the_threshold_in_the_checkpoint(tested, spots, tmp_path, capsys):
+    root = tmp_path / "run"
+    shutil.copytree(tested, root)
+    path = root / "checkpoints" / "best.ckpt"
+    before = torch.load(path, weights_only=True)
+    assert main(calibrate_words(spots, root, "test.json")) == 0
+    after = torch.load(path, weights_only=True)
+    chosen = after["carcloc"]["calibration"]
+    assert (chosen["rule"], chosen["n_images"]) == ("exhaustive", 6)
+    best = json.loads((root / "metrics_validate.json").read_text())
+    assert chosen["threshold"] == pytest.approx(best["best_threshold"])
+    assert before["carcloc"]["calibration"] is None
+    assert all(torch.equal(before["state_dict"][name], tensor) for name, tensor in after["state_dict"].items())
+    assert after["optimizer_states"][0]["param_groups"] == before["optimizer_states"][0]["param_groups"]
+    assert (
+        f"threshold of {path}: {chosen['threshold']:.3f}, the best F1 on 6 exhaustive frames" in capsys.readouterr().out
+    )
+    assert main(scoring_words(spots, root)) == 0
+    metrics = json.loads((root / "metrics.json").read_text())
+    assert metrics["threshold"] == pytest.approx(chosen["threshold"])
+    assert metrics["f1"] == pytest.approx(metrics["best_f1"])
+    assert "holds no calibrated threshold" not in capsys.readouterr().out
+    assert carcinosis_loc.load(path).threshold == pytest.approx(chosen["threshold"])
+
+
+def test_calibrate_refuses_where_labels_say_nothing(tested, spots, tmp_path, capsys):
+    root = tmp_path / "run"
+    shutil.copytree(tested, root)
+    before = (root / "checkpoints" / "best.ckpt").read_bytes()
+    assert_refused(main(calibrate_words(spots, root, "val.json")), capsys, "val.json", "too few labels")
+    assert (root / "checkpoints" / "best.ckpt").read_bytes() == before
+
+
+def test_validate_reports_what_sparse_labels_support(tested, spots, tmp_path, capsys):
+    words = scoring_words(spots, tested, "--data.val_json", str(spots / "val.json"))
+    words = ["validate", *words[1:], "--trainer.default_root_dir", str(tmp_path)]
+    assert main(words) == 0
+    metrics = json.loads((tmp_path / "metrics_validate.json").read_text())
+    assert metrics["f1"] is None
+    assert 0 <= metrics["recall_on_labelled"] <= 1
+    assert "precision and F1 cannot be told" in capsys.readouterr().out
+
+
+def test_predict_from_a_checkpoint_alone_and_python_agree(tested, spots, tmp_path):
+    words = ["predict", "--ckpt_path", str(tested / "checkpoints" / "last.ckpt"), "--model.decoder.threshold", "0.05"]
+    words += ["--data.predict_source", str(spots / "images"), "--trainer.default_root_dir", str(tmp_path)]
+    assert main([*words, "--trainer.accelerator", "cpu"]) == 0
+    with (tmp_path / "predictions" / "points.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    images = json.loads((tmp_path / "predictions" / "images.json").read_text())["images"]
+    assert len(images) == 23
+    find = carcinosis_loc.load(tested / "checkpoints" / "last.ckpt")
+    for image in images[:4]:
+        peaks = find(spots / "images" / image["file_name"], threshold=0.05)
+        written = [row for row in rows if row["file_name"] == image["file_name"]]
+        assert len(peaks) == len(written)
+        xy = np.array([[float(row["x"]), float(row["y"])] for row in written]).reshape(-1, 2)
+        assert np.abs(np.sort(xy, 0) - np.sort(peaks.xy, 0)).max(initial=0) < 0.02
+
+
+def truncated(spots, tmp_path):
+    """The data with one test image cut short: its header is whole."""
+    shutil.copytree(spots, tmp_path / "data")
+    victim = tmp_path / "data" / "images" / "test_3.png"
+    victim.write_bytes(victim.read_bytes()[:2000])
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_truncated_image_ends_the_test_and_leaves_no_figures(tested, spots, tmp_path, capsys, workers):
+    data = truncated(spots, tmp_path)
+    root = ["--trainer.default_root_dir", str(tmp_path / "out"), "--data.num_workers", workers]
+    assert_refused(main(scoring_words(data, tested, *root)), capsys, "test_3.png")
+    assert not (tmp_path / "out" / "metrics.json").exists()
+    assert not (tmp_path / "out" / "per_image.csv").exists()
+
+
+def test_a_truncated_image_leaves_no_predictions(tested, spots, tmp_path, capsys):
+    data = truncated(spots, tmp_path)
+    words = ["predict", "--ckpt_path", str(tested / "checkpoints" / "best.ckpt"), "--data.num_workers", "0"]
+    words += ["--data.predict_source", str(data / "images"), "--trainer.default_root_dir", str(tmp_path / "out")]
+    assert_refused(main(words), capsys, "test_3.png")
+    assert not (tmp_path / "out" / "predictions").exists()
