@@ -39,13 +39,17 @@ def run(args: argparse.Namespace) -> None:
     """Score the prediction and print a line for each video and one for all.
 
     Raises:
-        InputError: a file that is missing or no such file, videos that are not the same, an impossible argument.
+        InputError: a file that is missing or no such file, videos that are not the same, an impossible argument; or
+            ``--out`` is one of the files that are read.
     """
     if not args.match_radius_px > 0 or args.min_sightings < 1:
         raise InputError("--match-radius-px must be above 0 and --min-sightings 1 or more")
     images = args.predictions / "images.json"
-    looked_at = _places(images)
     predictions = args.predictions / "predictions.json"
+    read = (args.truth, images, predictions)
+    if args.out and args.out.exists() and any(one.exists() and args.out.samefile(one) for one in read):
+        raise InputError(f"{args.out}: is an input itself; name another file for the figures")
+    looked_at = _places(images)
     predicted = _sightings(looked_at, read_list(predictions), predictions)
     true_places = _places(args.truth)
     truth = _sightings(true_places, entries(read_document(args.truth), "annotations", args.truth), args.truth)

@@ -74,3 +74,13 @@ def test_no_such_folder_and_impossible_radius(files, capsys, tmp_path):
     assert main(["score-tracks", str(tmp_path / "none"), str(truth)]) == 2
     assert "images.json: this label file cannot be read" in capsys.readouterr().err
     assert main(["score-tracks", str(folder), str(truth), "--match-radius-px", "0"]) == 2
+
+
+@pytest.mark.parametrize("name", ["truth.json", "predictions/images.json", "predictions/predictions.json"])
+def test_it_never_writes_over_what_it_reads(files, capsys, tmp_path, name):
+    folder, truth = files
+    path = tmp_path / name
+    before = path.read_bytes()
+    assert main(["score-tracks", str(folder), str(truth), "--out", str(path)]) == 2
+    assert "is an input itself" in capsys.readouterr().err
+    assert path.read_bytes() == before

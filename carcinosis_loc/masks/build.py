@@ -78,6 +78,11 @@ def build(
     if lacking:
         raise InputError(f"{lacking.file_name}: there is no picture called {lacking.source}")
     masks = {cut.source: _mask_of(pictures[cut.source], mask_dir, mask_suffix) for cut in cuts}
+    make_folder(out_dir.parent)
+    try:
+        out_dir.mkdir()  # fails where another command has made it since: what follows may remove only its own folder
+    except FileExistsError as error:
+        raise InputError(f"{out_dir}: exists; give a new folder") from error
     try:
         return _build(pictures, masks, cuts, out_dir, min_area_px, category)
     except BaseException:
