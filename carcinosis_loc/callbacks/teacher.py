@@ -1,5 +1,6 @@
 """The model teaches itself from what nobody labelled: first by leaving it out of the loss, later by believing it."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics import Calibration, calibrate
 from carcinosis_loc.module import PointModule
 from carcinosis_loc.points import Frame, Peaks
+from carcinosis_loc.recipe import load_trained
 
 _FLOOD = 3.0  # times as many peaks a frame as in the round before
 _GRID = 16  # places are kept to this part of a pixel: on a flat summit, a logit's last bit can move them by thousandths
@@ -40,7 +42,8 @@ class Teacher(Callback):
     validation frames decide.
 
     Pseudo-labels: Lee 2013; the ignored band between: soft-teacher practice, e.g. Xu et al. 2021 (arXiv 2106.09018);
-    ignoring before believing, and the choice of both by calibration on sparse labels, are ours.
+    ignoring before believing, and the choice of both by calibration on sparse labels, are ours. A finished network that
+    teaches a new one of its kind: Furlanello et al. 2018 (arXiv 1805.04770), Xie et al. 2020 (arXiv 1911.04252).
 
     Args:
         start: share of the epochs after which the first round may come.
@@ -48,9 +51,12 @@ class Teacher(Callback):
         believe_from: share of the rounds that only leave out.
         sure: probability from which a peak is labelled.
         doubt: probability from which a peak is left out of the loss.
+        elder: a checkpoint whose network and calibration teach from the first step on, until the first round of this
+            network's own; any network of the same stride, such as one that was taught itself. null begins alone.
 
     Raises:
-        InputError: an argument outside its range; at the start of ``fit``, if there is no validation set or no end.
+        InputError: an argument outside its range; at the start of ``fit``, if there is no validation set or no end, or
+            the elder cannot be used.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class Teacher(Callback):
         believe_from: float = 0.5,
         sure: float = 0.85,
         doubt: float = 0.25,
+        elder: str | None = None,
     ) -> None:
         for name, value in (("start", start), ("believe_from", believe_from), ("sure", sure), ("doubt", doubt)):
             if not 0 <= value <= 1:
@@ -70,6 +77,7 @@ class Teacher(Callback):
             raise InputError(f"Teacher: rounds must be at least 1, not {rounds}")
         self.start, self.rounds, self.believe_from = start, rounds, believe_from
         self.sure, self.doubt = sure, doubt
+        self.elder = elder
         self.n_rounds, self.stopped = 0, False
         self.rule, self.peaks_per_frame = "", 0.0
         self.additions: dict[int, Additions] = {}
@@ -81,6 +89,9 @@ class Teacher(Callback):
             raise InputError("Teacher: it is calibrated on validation frames; give --data.val_json")
         if trainer.max_epochs is None or trainer.max_epochs < 1:
             raise InputError("Teacher: its rounds are shares of the training; set trainer.max_epochs")
+        if self.elder is not None and trainer.global_step == 0:
+            assert isinstance(pl_module, PointModule)
+            self._inherit(trainer, pl_module, Path(self.elder))
         self._hand_over(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -126,9 +137,7 @@ class Teacher(Callback):
             return
         believe = self.n_rounds > self.believe_from * self.rounds
         found = self._find(trainer, module, calibration, believe)
-        n_frames = max(1, len(found))
-        n_sure, n_unsure = (sum(len(getattr(known, kind)) for known in found.values()) for kind in ("sure", "unsure"))
-        peaks = (n_sure + n_unsure) / n_frames
+        peaks = sum(_counts(found)) / max(1, len(found))
         if taught_before and calibration.rule == self.rule and peaks > _FLOOD * self.peaks_per_frame + 1:
             self.additions, self.stopped = {}, True
             module.print(
@@ -136,11 +145,30 @@ class Teacher(Callback):
                 "flood; it stops and takes all back"
             )
             return
-        self.additions, self.rule, self.peaks_per_frame = found, calibration.rule, peaks
-        module.print(
-            f"teacher, round {self.n_rounds}: {n_sure / n_frames:.1f} points a frame added, {n_unsure / n_frames:.1f} "
-            f"left out of the loss (threshold {calibration})"
-        )
+        self._take(found, calibration)
+        module.print(f"teacher, round {self.n_rounds}: {self._told(found)} (threshold {calibration})")
+
+    def _inherit(self, trainer: Trainer, module: PointModule, path: Path) -> None:
+        """Take over what the elder finds on the training frames."""
+        recipe, net, _ = load_trained(path)
+        if recipe.calibration is None or net.stride != module.net.stride:
+            lacks = "no calibrated threshold" if recipe.calibration is None else f"a stride of {net.stride}"
+            raise InputError(f"Teacher: {path} has {lacks}, so it cannot teach this network")
+        own, module.net = module.net, net.to(module.device)
+        try:
+            found = self._find(trainer, module, recipe.calibration, believe=True)
+        finally:
+            module.net = own
+        self._take(found, recipe.calibration)
+        module.print(f"teacher, {path.name}: {self._told(found)} (threshold {recipe.calibration})")
+
+    def _take(self, found: dict[int, Additions], calibration: Calibration) -> None:
+        self.additions, self.rule = found, calibration.rule
+        self.peaks_per_frame = sum(_counts(found)) / max(1, len(found))
+
+    def _told(self, found: dict[int, Additions]) -> str:
+        n_sure, n_unsure = (count / max(1, len(found)) for count in _counts(found))
+        return f"{n_sure:.1f} points a frame added, {n_unsure:.1f} left out of the loss"
 
     def _find(
         self, trainer: Trainer, module: PointModule, calibration: Calibration, believe: bool
@@ -182,6 +210,11 @@ class Teacher(Callback):
             image_id: Additions(sure.numpy(), unsure.numpy())
             for image_id, (sure, unsure) in state_dict["additions"].items()
         }
+
+
+def _counts(found: dict[int, Additions]) -> tuple[int, int]:
+    """How many places are sure, and how many are not."""
+    return sum(len(known.sure) for known in found.values()), sum(len(known.unsure) for known in found.values())
 
 
 def _data_of(trainer: Trainer) -> PointDataModule:

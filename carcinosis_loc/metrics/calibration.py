@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from carcinosis_loc.metrics.point_f1 import PointF1
-from carcinosis_loc.metrics.probability import ScoreScale, fitted_scale, scale_through
+from carcinosis_loc.metrics.probability import ScoreScale, fitted_scale, scale_by_labels, scale_through
 from carcinosis_loc.metrics.sparse import SparsePointMetrics
 
 
@@ -83,7 +83,7 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
     5. Where no label was found there is nothing to choose by, and the answer is None.
 
     Scores are put on a scale of probabilities by the truth, by the valley or the knee (a curve through the threshold
-    and the top of the objects' hill, or the labels' median), or by the labels with the estimated number of objects.
+    and the top of the objects' hill, or the labels' median), or by the labels (``scale_by_labels``).
     """
     truth, figures = _plain(dense.compute()), _plain(sparse.compute())
     if truth["n_images"] > 0 and truth["best_f1"] > 0:
@@ -100,7 +100,7 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
         return Calibration(threshold, rule, *counts, scale_through((threshold, AT_THRESHOLD), (top, AT_TOP)))
     if rule == "labels":
         found, predicted = sparse.histograms()
-        scale = fitted_scale(found / figures["labelled_share"], predicted)
+        scale, _ = scale_by_labels(found, predicted)
         return Calibration(figures["lee_liu_threshold"], "labels", *counts, scale)
     return None
 

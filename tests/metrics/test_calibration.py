@@ -10,7 +10,7 @@ from slow_matching import frame_of
 
 from carcinosis_loc.metrics import Calibration, PointF1, SparsePointMetrics, calibrate
 from carcinosis_loc.metrics.curves import SCORE_EDGES, score_histogram
-from carcinosis_loc.metrics.probability import ScoreScale, fitted_scale, scale_through
+from carcinosis_loc.metrics.probability import ScoreScale, fitted_scale, scale_by_labels, scale_through
 from carcinosis_loc.points import Peaks
 
 RADIUS_PX = 2.0
@@ -153,6 +153,32 @@ def test_a_logistic_curve_is_found_again(slope, offset, seed):
     )
     wanted = ScoreScale(slope, offset).probability(scores)
     assert scale.probability(scores) == pytest.approx(wanted, abs=0.08)
+
+
+@given(st.floats(0.7, 2), st.floats(-1, 3), st.floats(0.08, 0.4), st.integers(0, 100))
+@settings(max_examples=15, deadline=None)
+def test_labels_missing_at_random_give_the_curve_and_their_share(slope, offset, share, seed):
+    draw = np.random.default_rng(seed)
+    scores = expit(draw.uniform(-6, 6, 8000)).astype(np.float32)
+    labelled = draw.random(8000) < share * expit(slope * logit(scores) + offset)
+    scale, found_share = scale_by_labels(
+        score_histogram(scores, labelled), score_histogram(scores, np.ones(len(scores), bool))
+    )
+    assert found_share == pytest.approx(share, rel=0.25)
+    wanted = ScoreScale(slope, offset).probability(scores)
+    assert np.abs(scale.probability(scores) - wanted).mean() < 0.08
+
+
+@pytest.mark.parametrize("n_labels", [1, 50, 200])
+def test_few_labels_or_all_keep_the_curve_and_the_share_finite(n_labels):
+    counts = np.zeros(len(SCORE_EDGES), np.int64)
+    counts[[0, 100, -2, -1]] = 50
+    found = np.zeros_like(counts)
+    found[[-1, -2, 100, 0][: max(1, n_labels // 50)]] = min(n_labels, 50)
+    scale, share = scale_by_labels(found, counts)
+    assert np.isfinite(scale).all()
+    assert scale.slope > 0
+    assert 0 < share < 1
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
