@@ -24,7 +24,7 @@ on models
   validate    score on a validation set  carcloc validate --ckpt_path C --data.image_dir D --data.val_json V
   test        score on a test set        carcloc test --ckpt_path C --data.image_dir D --data.test_json T
   predict     find points in images      carcloc predict --ckpt_path C --data.predict_source IMAGE_FOLDER_OR_VIDEO
-  export      write an ONNX file         carcloc export CKPT OUT.onnx
+  export      write ONNX or TorchScript  carcloc export CKPT OUT.onnx
   calibrate   choose the threshold anew  carcloc calibrate --ckpt_path C --data.image_dir D --data.val_json V
   audit       pick frames to mark fully  carcloc audit --ckpt_path C --image_dir D --json V OUT_DIR
   report      write a page for people    carcloc report RUN_OR_PREDICTIONS --stations S.csv

@@ -1,7 +1,7 @@
 """An exported file that is open, in one of two runtimes."""
 
 import contextlib
-import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -91,9 +91,23 @@ def _onnxruntime(content: bytes, path: Path, threads: int) -> _Run:
     return run
 
 
+@contextlib.contextmanager
+def _untold() -> Iterator[None]:
+    """OpenVINO tells Google Analytics of its import, unless its package for that is missing; no variable stops it."""
+    told = "openvino_telemetry"
+    if told in sys.modules:
+        yield
+        return
+    sys.modules[told] = None  # type: ignore[assignment]  # an import of it fails now, and OpenVINO does without
+    try:
+        yield
+    finally:
+        del sys.modules[told]
+
+
 def _openvino(content: bytes, path: Path, threads: int) -> _Run:
-    os.environ.setdefault("OPENVINO_TELEMETRY_ENABLED", "false")
-    runtime = needed("openvino", path)
+    with _untold():
+        runtime = needed("openvino", path)
     core = runtime.Core()
     # Its default is half precision where the processor has it: not the same points.
     options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}

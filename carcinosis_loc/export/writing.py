@@ -2,28 +2,22 @@
 
 import contextlib
 import copy
-import hashlib
 import io
 import logging
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.metadata import version
-from pathlib import Path
-from typing import NamedTuple
 
 import onnx
 import onnx.compose
 import torch
 from torch import Tensor, nn
 
-from carcinosis_loc.errors import InputError
 from carcinosis_loc.export.decoding import IR_VERSION, back_graph, front_graph
-from carcinosis_loc.export.metadata import KEY, Metadata
+from carcinosis_loc.export.metadata import KEY
 from carcinosis_loc.export.reading import weights_digest
-from carcinosis_loc.heatmap import PeakDecoder
+from carcinosis_loc.export.trained import Trained
 from carcinosis_loc.models import HeatmapNet
-from carcinosis_loc.recipe import load_trained
 
 OPSET = 18
 _DIMENSIONS = {
@@ -34,36 +28,6 @@ _DIMENSIONS = {
     "count": ("batch",),
     "logits": ("batch", 1, "rows", "columns"),
 }
-
-
-class Trained(NamedTuple):
-    """What a checkpoint holds that is exported."""
-
-    net: HeatmapNet
-    metadata: Metadata
-
-
-def read_trained(path: Path) -> Trained:
-    """Network and description of a checkpoint.
-
-    Raises:
-        InputError: it is none of ours, or is damaged.
-    """
-    recipe, net, decoder = load_trained(path)
-    if type(decoder) is not PeakDecoder:
-        raise InputError(f"{path}: its decoder is a {type(decoder).__name__}; only PeakDecoder can be exported")
-    data, size = recipe.settings["data"], recipe.settings["data"].get("image_size")
-    metadata = Metadata(
-        version=version("carcinosis-loc"),
-        image_size=None if size is None else (size[0], size[1]),
-        category=data.get("category"),
-        stride=net.stride,
-        match_radius_px=float(recipe.settings["model"].get("match_radius_px", 6.0)),
-        decoder=decoder,
-        calibration=recipe.calibration,
-        checkpoint_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-    )
-    return Trained(net.eval(), metadata)
 
 
 def onnx_model(trained: Trained) -> onnx.ModelProto:

@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 # Longest first: our own checkpoints; mmpose's; OpenMMLab's of an ImageNet classifier; bare state dicts.
 _PREFIXES = ("net.backbone.body.", "backbone.body.", "module.backbone.", "backbone.", "module.", "model.", "")
 
+# Parts by which PyTorch's files of programs are known: TorchScript's, and torch.export's new and old ones.
+_PROGRAMS = {"constants.pkl", "archive_format", "serialized_exported_program.json"}
+
 
 @dataclass(frozen=True)
 class WeightReport:
@@ -80,12 +83,17 @@ def _torn_part(path: Path) -> str | None:
     """The first part of a checkpoint whose checksum is wrong: torch writes checksums but does not look at them.
 
     Raises:
-        InputError: a few bytes that would unpack to many.
+        InputError: a few bytes that would unpack to many; or a program.
     """
     if not zipfile.is_zipfile(path):
         return None  # torch's old format, or no checkpoint at all
     with zipfile.ZipFile(path) as archive:
         parts = archive.infolist()
+        if {name.split("/")[-1] for name in archive.namelist()} & _PROGRAMS:
+            raise InputError(
+                f"{path}: refused: it is a TorchScript or torch.export file, and to open one is to run what is in it; "
+                "give the checkpoint, or an .onnx file of carcloc export"
+            )
         if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
             raise InputError(f"{path}: refused: its parts are compressed, which torch never does")
         if sum(part.file_size for part in parts) > path.stat().st_size:

@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from carcinosis_loc.export.metadata import Metadata
 from carcinosis_loc.export.model import ExportedModel
-from carcinosis_loc.export.writing import Trained, onnx_model
+from carcinosis_loc.export.trained import Trained
+from carcinosis_loc.export.writing import onnx_model
 from carcinosis_loc.heatmap import PeakDecoder
 from carcinosis_loc.models import HeatmapNet, HRNet
 

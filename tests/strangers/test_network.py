@@ -105,6 +105,39 @@ def test_no_command_asks_the_network(watched, spots, tiny, tmp_path):
     assert list((root / "wandb").glob("offline-run-*")), "the dashboard was to be tried too"
 
 
+HOME = """
+import os, sys, time
+os.environ["HOME"] = sys.argv[1]
+for name in [name for name in os.environ if name == "CI" or "BUILD" in name or "JENKINS" in name]:
+    del os.environ[name]  # there it holds its tongue
+"""
+OPEN = """
+import onnx
+from pathlib import Path
+from carcinosis_loc.export import model
+value = [onnx.helper.make_tensor_value_info(name, 1, [1]) for name in "xy"]
+node = onnx.helper.make_node("Relu", ["x"], ["y"])
+graph = onnx.helper.make_graph([node], "g", value[:1], value[1:])
+file = onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 18)])
+model._openvino(file.SerializeToString(), Path("x.onnx"), 1)
+assert "openvino" in sys.modules
+assert "openvino_telemetry" not in sys.modules
+"""
+LATER = "time.sleep(1)  # it is a thread that sends"
+
+
+@pytest.mark.parametrize(("code", "tells"), [(OPEN, False), ("import openvino", True)])
+def test_openvino_tells_nobody(code, tells, watched, tmp_path):
+    """By itself it tells Google Analytics of its import, and leaves an identifier in the home folder."""
+    pytest.importorskip("openvino_telemetry")
+    home = tmp_path / "home"
+    home.mkdir()
+    done, asked = watched("-c", "\n".join([HOME, code, LATER]), str(home))
+    assert done.returncode == 0, done.stderr
+    assert bool(asked) == tells
+    assert (home / "intel").exists() == tells
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
 def test_everything_works_where_there_is_no_network_at_all(spots, tiny, tmp_path):

@@ -1,0 +1,42 @@
+"""What is exported of a checkpoint."""
+
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.export.metadata import Metadata
+from carcinosis_loc.heatmap import PeakDecoder
+from carcinosis_loc.models import HeatmapNet
+from carcinosis_loc.recipe import load_trained
+
+
+class Trained(NamedTuple):
+    """What a checkpoint holds that is exported."""
+
+    net: HeatmapNet
+    metadata: Metadata
+
+
+def read_trained(path: Path) -> Trained:
+    """Network and description of a checkpoint.
+
+    Raises:
+        InputError: it is none of ours, or is damaged.
+    """
+    recipe, net, decoder = load_trained(path)
+    if type(decoder) is not PeakDecoder:
+        raise InputError(f"{path}: its decoder is a {type(decoder).__name__}; only PeakDecoder can be exported")
+    data, size = recipe.settings["data"], recipe.settings["data"].get("image_size")
+    metadata = Metadata(
+        version=version("carcinosis-loc"),
+        image_size=None if size is None else (size[0], size[1]),
+        category=data.get("category"),
+        stride=net.stride,
+        match_radius_px=float(recipe.settings["model"].get("match_radius_px", 6.0)),
+        decoder=decoder,
+        calibration=recipe.calibration,
+        checkpoint_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
+    return Trained(net.eval(), metadata)
