@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from carcinosis_loc.tracking import MIN_SIGHTINGS
+from carcinosis_loc.tracking import MIN_SEEN_SHARE, MIN_SIGHTINGS
 
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
@@ -62,6 +62,7 @@ class Track:
     name: str
     n_sightings: int
     best_score: float
+    n_in_view: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +113,10 @@ class Findings:
         kept = self.found.score >= (self.threshold if threshold is None else threshold)
         return np.bincount(self.found.frame[kept], minlength=len(self.frames)).astype(np.int64)
 
-    def tracks_of(self, video: Video) -> list[Track] | None:
-        """The nodules of a video: tracks of ``MIN_SIGHTINGS`` or more, of which one reaches the threshold."""
+    def tracks_of(self, video: Video, min_seen_share: float = MIN_SEEN_SHARE) -> list[Track] | None:
+        """The nodules of a video, as ``tracking.count_unique`` counts them; the best score reaches the threshold."""
         if self.tracks is None:
             return None
-        own = (one for one in self.tracks if one.name == video.name)
-        return [one for one in own if one.n_sightings >= MIN_SIGHTINGS and one.best_score >= self.threshold]
+        own = (one for one in self.tracks if one.name == video.name and one.n_sightings >= MIN_SIGHTINGS)
+        steady = (one for one in own if one.n_sightings >= min_seen_share * one.n_in_view)
+        return [one for one in steady if one.best_score >= self.threshold]

@@ -24,7 +24,7 @@ from carcinosis_loc.report.page import render, without_threshold
 from carcinosis_loc.report.pictures import Circle, circles, data_uri, mark_px
 from carcinosis_loc.report.stations import STATIONS, Interval, summaries
 from carcinosis_loc.report.times import clock
-from carcinosis_loc.tracking import MIN_SIGHTINGS
+from carcinosis_loc.tracking import MIN_SEEN_SHARE, MIN_SIGHTINGS
 
 _MOST_ROWS = 100  # of the table of frames
 _MOST_PICTURES = 48  # some 150 kB each
@@ -79,8 +79,10 @@ def procedure_page(
         busiest=labels.of(int(np.argmax(counts))) if counts.max() > 0 else None,
         videos=[(labels.video(one), one, findings.tracks_of(one)) for one in findings.videos],
         n_unique=None if findings.tracks is None else sum(len(findings.tracks_of(v) or ()) for v in findings.videos),
+        n_most=sum(len(findings.tracks_of(v, 0) or ()) for v in findings.videos),
         charts=_charts(findings, intervals, labels, window_s),
         min_sightings=MIN_SIGHTINGS,
+        min_seen_share=MIN_SEEN_SHARE,
         window_s=window_s,
         least_s=least_s,
         stations=summaries(findings, intervals, least_s),

@@ -85,7 +85,8 @@ def _read_tracks(path: Path, names: set[str]) -> list[Track] | None:
             if row["file_name"] not in names:
                 raise InputError(f"{path}: line {line}: no such video in images.json; the files do not belong together")
             number, seen, best = (_number(row[k], path, line, k) for k in ("track_id", "n_sightings", "best_score"))
-            tracks.append(Track(int(number), row["file_name"], int(seen), best))
+            in_view = _number(row.get("n_in_view") or row["n_sightings"], path, line, "n_in_view")
+            tracks.append(Track(int(number), row["file_name"], int(seen), best, int(in_view)))
     return tracks
 
 

@@ -87,13 +87,16 @@ class PointTracker:
             self._join_doubles(reach_px, image.shape[:2])
         seen = peaks.xy.astype(np.float64)
         ids = np.zeros(len(peaks), np.int64)
+        missed: list[tuple[Followed, Float64]] = []
         for live in (True, False):
             candidates, predicted = self._expected(live)
+            missed += zip(candidates, predicted, strict=True)
             free = np.flatnonzero(ids == 0)
             for row, column in assign(predicted, seen[free], reach_px).tolist():
                 peak = int(free[column])
                 ids[peak] = candidates[row].track.track_id
                 self._sight(candidates[row], predicted[row], seen[peak], frame, time_s, float(peaks.scores[peak]))
+        self._miss(missed, image.shape[:2])
         for peak in np.flatnonzero(ids == 0).tolist():
             ids[peak] = self._start(seen[peak], frame, time_s, float(peaks.scores[peak]))
         self._retire()
@@ -149,6 +152,15 @@ class PointTracker:
         item.xy, item.gap, item.live = (x, y), -1, True
         self._anchor(item)
 
+    def _miss(self, expected: list[tuple[Followed, Float64]], size: tuple[int, ...]) -> None:
+        """Note what this frame should have shown and did not; a blind view shows nothing."""
+        assert self.atlas.before is not None
+        if self.atlas.before.blind:
+            return
+        for item, (x, y) in expected:
+            if item.gap >= 0 and 0 <= x <= size[1] - 1 and 0 <= y <= size[0] - 1:
+                item.track = item.track.with_miss()
+
     def _anchor(self, item: Followed) -> None:
         motion = self.atlas.to_frame(self.atlas.current)
         if motion is not None:
@@ -158,7 +170,7 @@ class PointTracker:
     def _start(self, seen: Float64, frame: int, time_s: float, score: float) -> int:
         self._n_ids += 1
         x, y = seen.tolist()
-        item = Followed(Track(self._n_ids, frame, frame, time_s, time_s, 1, score), (x, y), 0, (x, y), -1)
+        item = Followed(Track(self._n_ids, frame, frame, time_s, time_s, 1, score, 1), (x, y), 0, (x, y), -1)
         self._anchor(item)
         self._followed.append(item)
         return self._n_ids

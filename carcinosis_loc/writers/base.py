@@ -78,6 +78,7 @@ class TrackSummary(Protocol):
     last_s: float
     n_sightings: int
     best_score: float
+    n_in_view: int
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class VideoEnd:
 
     Attributes:
         outcome: how much of it was read.
-        tracks: its tracks: ``track_id, file_name, first_s, last_s, first_frame, last_frame, n_sightings, best_score``.
+        tracks: its the columns of ``TrackTable``, one tuple a track.
         same: ids that turned out to be those of another track, by the one to use.
     """
 

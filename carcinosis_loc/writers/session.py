@@ -155,7 +155,14 @@ class PredictionSession:
 
 def _row(track: Track, first_id: int, file_name: str) -> tuple[Any, ...]:
     span = track.first_s, track.last_s, track.first_frame, track.last_frame
-    return track.track_id + first_id, file_name, *span, track.n_sightings, plain_score(track.best_score)
+    return (
+        track.track_id + first_id,
+        file_name,
+        *span,
+        track.n_sightings,
+        plain_score(track.best_score),
+        track.n_in_view,
+    )
 
 
 def _remembered(file_name: str, index: int, time_s: float) -> Found:

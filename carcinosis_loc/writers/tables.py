@@ -62,7 +62,7 @@ class TrackTable(_CsvTable):
     file_name = "tracks.csv"
     columns = (
         *("track_id", "file_name", "first_s", "last_s", "first_frame", "last_frame"),
-        *("n_sightings", "best_score"),
+        *("n_sightings", "best_score", "n_in_view"),
     )
 
     def rows(self, found: Found) -> Iterable[tuple[Any, ...]]:

@@ -29,7 +29,7 @@ def test_a_still_point_is_one_track():
     tracker = PointTracker()
     for frame in range(4):
         assert tracker.update(BLACK, peaks([[50, 60]]), frame, frame / 2).tolist() == [1]
-    assert tracker.tracks() == [Track(1, 0, 3, 0.0, 1.5, 4, pytest.approx(0.9))]
+    assert tracker.tracks() == [Track(1, 0, 3, 0.0, 1.5, 4, pytest.approx(0.9), 4)]
     assert count_unique(tracker.tracks()) == 1
 
 
@@ -156,3 +156,26 @@ def test_impossible_settings_are_refused(bad):
 def test_an_image_that_is_none_is_refused(image):
     with pytest.raises(ValueError, match="a frame must be"):
         PointTracker().update(image, peaks([]), 0, 0)
+
+
+def test_a_track_that_flickers_in_view_is_not_counted():
+    """Of two places in the same lit view one is found in five frames of five, the other in three."""
+    tracker = PointTracker()
+    view = window(GROUND, 0, 0)
+    for frame in range(5):
+        tracker.update(view, peaks([[50, 60], [120, 60]] if frame % 2 == 0 else [[50, 60]]), frame, frame / 10)
+    assert [(track.n_sightings, track.n_in_view) for track in tracker.tracks()] == [(5, 5), (3, 5)]
+    assert count_unique(tracker.tracks()) == 1
+    assert count_unique(tracker.tracks(), min_seen_share=0.6) == 2
+    assert count_unique(tracker.tracks(), min_seen_share=0) == 2
+
+
+def test_a_place_out_of_view_or_in_the_dark_is_not_missed():
+    tracker = PointTracker()
+    for frame in range(3):
+        tracker.update(window(GROUND, 0, 0), peaks([[5, 60]]), frame, frame / 10)
+    for frame in (3, 4):
+        tracker.update(BLACK, peaks([]), frame, frame / 10)
+    for frame in (5, 6):
+        tracker.update(window(GROUND, 20, 0), peaks([]), frame, frame / 10)
+    assert [(track.n_sightings, track.n_in_view) for track in tracker.tracks()] == [(3, 3)]
