@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from carcinosis_loc.metrics.curves import best_threshold
 from carcinosis_loc.metrics.point_f1 import PointF1
-from carcinosis_loc.metrics.probability import ScoreScale, fitted_scale, scale_by_labels, scale_through
+from carcinosis_loc.metrics.probability import ScoreScale, fitted_scale, implied_f1, scale_by_labels, scale_through
 from carcinosis_loc.metrics.sparse import SparsePointMetrics
 
 
@@ -19,8 +20,8 @@ class Calibration:
     Attributes:
         threshold: the score from which a peak counts, in [0, 1].
         rule: "exhaustive" (the best F1 on frames on which everything is labelled), "valley" (between the background's
-            scores and the objects'; no label has a say), "labels" (the best Lee-Liu score; right if labels are missing
-            at random) or "knee" (where the background's scores run out; for labels on the conspicuous).
+            scores and the objects'; no label has a say), "labels" (the best F1 that they imply; right if they are
+            missing at random) or "knee" (where the background's scores run out; for labels on the conspicuous).
         n_images: frames that it was chosen on.
         n_points: points that are labelled on them.
         scale: score to probability of being an object; by the same rule, and no better than it.
@@ -36,7 +37,7 @@ class Calibration:
         on = f"{self.n_images} {'exhaustive' if self.rule == 'exhaustive' else 'sparse'} frames"
         how = {
             "exhaustive": f"the best F1 on {on} ({self.n_points} points)",
-            "labels": f"the best Lee-Liu score on {on} ({self.n_points} labels), if labels are missing at random",
+            "labels": f"the best F1 that {self.n_points} labels on {on} imply, if labels are missing at random",
             "valley": f"by the valley between background and objects in the scores on {on}",
             "knee": f"where the background's scores run out on {on}, as labels seem to be on the conspicuous alone",
         }
@@ -79,7 +80,7 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
        objects lie low on the hill.
     3. Else, if the labels taken at face value say that most objects are labelled, they are on the conspicuous, and the
        knee of the scores decides (``find_knee``) if there is one.
-    4. Else the labels decide, by the Lee-Liu score.
+    4. Else the labels decide, by the F1 that they imply (``implied_f1``).
     5. Where no label was found there is nothing to choose by, and the answer is None.
 
     Scores are put on a scale of probabilities by the truth, by the valley or the knee (a curve through the threshold
@@ -100,8 +101,9 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
         return Calibration(threshold, rule, *counts, scale_through((threshold, AT_THRESHOLD), (top, AT_TOP)))
     if rule == "labels":
         found, predicted = sparse.histograms()
-        scale, _ = scale_by_labels(found, predicted)
-        return Calibration(figures["lee_liu_threshold"], "labels", *counts, scale)
+        scale, share = scale_by_labels(found, predicted)
+        _, threshold = best_threshold(implied_f1(scale, predicted, figures["n_labelled"] / share), predicted)
+        return Calibration(threshold, "labels", *counts, scale)
     return None
 
 

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from carcinosis_loc.metrics.arrays import Float64, Int64
-from carcinosis_loc.metrics.curves import SCORE_EDGES
+from carcinosis_loc.metrics.curves import SCORE_EDGES, at_or_above
 
 _LIMIT = 12.0  # logits beyond are taken for this: scores of 0 and 1 have none
 _CLEAN, _CLEAN_FROM, _ANCHOR = 0.9, 0.95, 2.0  # see ``scale_by_labels``
@@ -85,6 +85,21 @@ def scale_by_labels(found: Int64, predicted: Int64) -> tuple[ScoreScale, float]:
     ends = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
     slope, offset, share = min(ends, key=lambda end: float(end.fun)).x
     return ScoreScale(float(slope), float(offset)), float(expit(share))
+
+
+def implied_f1(scale: ScoreScale, predicted: Int64, n_objects: float) -> Float64:
+    """F1 at each edge as threshold, if scores read as ``scale`` says: ``(bins,)``.
+
+    Of the peaks at or above a threshold as many are objects as their probabilities add up to; of twice that, F1 is the
+    share in peaks and objects together.
+
+    Args:
+        scale: from scores to probabilities.
+        predicted: ``(bins,)``, histogram of all peaks.
+        n_objects: how many there are, found or not.
+    """
+    true = np.cumsum((scale.probability(SCORE_EDGES) * predicted)[::-1])[::-1]
+    return np.asarray(2 * true / (at_or_above(predicted) + n_objects))
 
 
 def scale_through(low: tuple[float, float], high: tuple[float, float]) -> ScoreScale:

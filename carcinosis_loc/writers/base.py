@@ -87,7 +87,7 @@ class VideoEnd:
 
     Attributes:
         outcome: how much of it was read.
-        tracks: its the columns of ``TrackTable``, one tuple a track.
+        tracks: the columns of ``TrackTable``, one tuple a track.
         same: ids that turned out to be those of another track, by the one to use.
     """
 

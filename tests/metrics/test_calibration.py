@@ -10,7 +10,7 @@ from slow_matching import frame_of
 
 from carcinosis_loc.metrics import Calibration, PointF1, SparsePointMetrics, calibrate
 from carcinosis_loc.metrics.curves import SCORE_EDGES, score_histogram
-from carcinosis_loc.metrics.probability import ScoreScale, fitted_scale, scale_by_labels, scale_through
+from carcinosis_loc.metrics.probability import ScoreScale, fitted_scale, implied_f1, scale_by_labels, scale_through
 from carcinosis_loc.points import Peaks
 
 RADIUS_PX = 2.0
@@ -167,6 +167,13 @@ def test_labels_missing_at_random_give_the_curve_and_their_share(slope, offset, 
     assert found_share == pytest.approx(share, rel=0.25)
     wanted = ScoreScale(slope, offset).probability(scores)
     assert np.abs(scale.probability(scores) - wanted).mean() < 0.08
+
+
+def test_f1_is_implied_by_probabilities_and_the_number_of_objects():
+    predicted = score_histogram(np.array([0.2, 0.5, 0.9], np.float32), np.ones(3, bool))
+    at_each = implied_f1(ScoreScale(1.0, 0.0), predicted, 2.0)[np.flatnonzero(predicted)]
+    wanted = [2 * 1.6 / (3 + 2), 2 * 1.4 / (2 + 2), 2 * 0.9 / (1 + 2)]
+    assert at_each == pytest.approx(wanted, abs=0.005)
 
 
 @pytest.mark.parametrize("n_labels", [1, 50, 200])
