@@ -1,6 +1,7 @@
 """``carcloc score-tracks``: the identities and the unique count of a prediction against the truth."""
 
 import argparse
+import csv
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from carcinosis_loc.annotations.fields import Entry, by_id, entries, read_docume
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import write_json
 from carcinosis_loc.metrics import IdentityScores, Sightings, identity_scores
-from carcinosis_loc.tracking import MIN_SIGHTINGS
+from carcinosis_loc.tracking import MIN_SEEN_SHARE, MIN_SIGHTINGS
 
 Place = tuple[str, int]  # name of a video, number of a frame
 
@@ -38,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Score the prediction and print a line for each video and one for all.
 
+    Which tracks count as a nodule is told by ``tracks.csv``, where there is one.
+
     Raises:
         InputError: a file that is missing or no such file, videos that are not the same, an impossible argument; or
             ``--out`` is one of the files that are read.
@@ -57,11 +60,10 @@ def run(args: argparse.Namespace) -> None:
     if unknown:
         name, frame = unknown[0]
         raise InputError(f"{args.truth}: has no frame {frame} of {shown(name)}, which {images} lists")
-    seen = set(looked_at.values())
+    seen, flickering = set(looked_at.values()), _flickering(args.predictions / "tracks.csv")
+    rules = args.match_radius_px, args.min_sightings, flickering
     scores = {
-        name: identity_scores(
-            _of_video(predicted, name, seen), _of_video(truth, name, seen), args.match_radius_px, args.min_sightings
-        )
+        name: identity_scores(_of_video(predicted, name, seen), _of_video(truth, name, seen), *rules)
         for name in sorted({name for name, _ in seen})
     }
     total = sum(scores.values(), IdentityScores())
@@ -69,6 +71,20 @@ def run(args: argparse.Namespace) -> None:
         print(_line(name, score))
     if args.out:
         write_json(args.out, {name: _figures(score) for name, score in [*scores.items(), ("all", total)]}, indent=2)
+
+
+def _flickering(path: Path) -> set[int]:
+    """The tracks that are not seen in enough of the frames in view (see ``tracking.MIN_SEEN_SHARE``)."""
+    if not path.exists():
+        return set()
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [
+                (int(row["track_id"]), int(row["n_sightings"]), int(row["n_in_view"])) for row in csv.DictReader(file)
+            ]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as carcloc predict writes it ({error}); predict again") from error
+    return {number for number, n_sightings, n_in_view in rows if n_sightings < MIN_SEEN_SHARE * n_in_view}
 
 
 def _line(name: str, score: IdentityScores) -> str:

@@ -47,6 +47,16 @@ def test_the_radius_and_the_least_sightings_count(files, capsys):
     assert "all: IDF1 0.000; 1 unique nodules counted, 2 there" in capsys.readouterr().out
 
 
+def test_flickering_tracks_do_not_count(files, capsys):
+    folder, truth = files
+    (folder / "tracks.csv").write_text("track_id,n_sightings,n_in_view\n1,2,2\n2,7,10\n3,8,10\n")
+    assert main(["score-tracks", str(folder), str(truth), "--min-sightings", "1"]) == 0
+    assert "all: IDF1 0.750; 2 unique nodules counted, 2 there" in capsys.readouterr().out
+    (folder / "tracks.csv").write_text("track_id,n_sightings\n1,2\n")
+    assert main(["score-tracks", str(folder), str(truth)]) == 2
+    assert "tracks.csv: cannot be read as carcloc predict writes it" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("file", "change", "words"),
     [

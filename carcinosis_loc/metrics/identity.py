@@ -5,6 +5,7 @@ video so that as many sightings as possible agree, and F1 is taken over sighting
 is broken in two, or two that are merged, lose the sightings of the shorter part.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +85,11 @@ class IdentityScores:
 
 
 def identity_scores(
-    predicted: Sightings, truth: Sightings, match_radius_px: float, min_sightings: int = 1
+    predicted: Sightings,
+    truth: Sightings,
+    match_radius_px: float,
+    min_sightings: int = 1,
+    uncounted: Collection[int] = (),
 ) -> IdentityScores:
     """Score one video.
 
@@ -93,9 +98,11 @@ def identity_scores(
         truth: what there is.
         match_radius_px: image pixels; a predicted sighting farther from the true one does not agree with it.
         min_sightings: predicted tracks with fewer sightings do not count as an object.
+        uncounted: ids of predicted tracks that do not count as an object either, however often they were seen.
     """
-    _, lengths = np.unique(predicted.track_id, return_counts=True)
-    found, there = int((lengths >= min_sightings).sum()), len(np.unique(truth.track_id))
+    ids, lengths = np.unique(predicted.track_id, return_counts=True)
+    counts = (lengths >= min_sightings) & ~np.isin(ids, list(uncounted))
+    found, there = int(counts.sum()), len(np.unique(truth.track_id))
     return IdentityScores(
         n_agreed=_agreed(predicted, truth, match_radius_px),
         n_predicted=len(predicted.frame),

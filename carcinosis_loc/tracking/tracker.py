@@ -1,7 +1,7 @@
 """Links the points of a video's frames, so that a nodule is counted once."""
 
 from collections.abc import Mapping
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from typing import Any
 
 import numpy as np
@@ -219,6 +219,7 @@ class PointTracker:
     def state(self) -> dict[str, Any]:
         """All that the tracker knows, as plain values that JSON can hold."""
         return {
+            "columns": [field.name for field in fields(Track)],  # a state of another version is none of ours
             "max_distance_px": self.max_distance_px,
             "max_gap": self.max_gap,
             "min_sightings": self.min_sightings,
