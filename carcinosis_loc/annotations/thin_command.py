@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 
 from carcinosis_loc.annotations.thinning import count_points, thin_file
+from carcinosis_loc.annotations.whole_frames import whole_frames_file
+from carcinosis_loc.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,6 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     number = parser.add_mutually_exclusive_group()
     number.add_argument("--keep-share", type=float, metavar="SHARE", help="keep this share of the points, 0 to 1")
     number.add_argument("--per-frame", type=int, metavar="N", help="keep N points on an image, at most")
+    number.add_argument(
+        "--whole-frames", type=int, metavar="N", help="keep N images, drawn at random, with all their points"
+    )
     parser.add_argument(
         "--conspicuous-first",
         action="store_true",
@@ -42,8 +47,14 @@ def run(args: argparse.Namespace) -> None:
     """Thin the file and print one line about it.
 
     Raises:
-        InputError: see ``thin_file``.
+        InputError: see ``thin_file`` and ``whole_frames_file``.
     """
+    if args.whole_frames is not None:
+        if args.conspicuous_first or args.one_per_cluster_px is not None or args.jitter_px or args.false_share:
+            raise InputError("--whole-frames keeps all points as they are; give it with --seed alone")
+        kept = whole_frames_file(args.in_json, args.out_json, args.whole_frames, args.seed, overwrite=args.overwrite)
+        print(f"{args.out_json}: {count_points(kept)} points, all of {len(kept['images'])} images")
+        return
     sparse = thin_file(
         args.in_json,
         args.out_json,

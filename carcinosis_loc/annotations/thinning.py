@@ -78,16 +78,26 @@ def thin_file(in_json: str | Path, out_json: str | Path, *, overwrite: bool = Fa
             ``overwrite`` is not set.
     """
     in_json, out_json = Path(in_json), Path(out_json)
+    dense = read_dense(in_json, out_json, overwrite)
+    return write_thinned(in_json, out_json, thin(dense, source=str(in_json), **how))
+
+
+def read_dense(in_json: Path, out_json: Path, overwrite: bool) -> Any:
+    """What is in ``in_json``, once it is clear that ``out_json`` may be written; raises as ``thin_file``."""
     if out_json.resolve() == in_json.resolve():
         raise InputError(f"{out_json}: is the input itself; name another file for the sparse labels")
     if out_json.exists() and not overwrite:
         raise InputError(f"{out_json}: exists already; name another file, or overwrite it with --overwrite")
-    sparse = thin(_read(in_json), source=str(in_json), **how)
+    return _read(in_json)
+
+
+def write_thinned(in_json: Path, out_json: Path, thinned: Coco) -> Coco:
+    """Write it, whole or not at all; raises as ``thin_file``."""
     try:
-        write_json(out_json, sparse)
+        write_json(out_json, thinned)
     except ValueError as error:  # somewhere in what is only carried along
         raise InputError(f"{in_json}: holds NaN or Infinity, which no JSON may; replace it with null") from error
-    return sparse
+    return thinned
 
 
 def count_points(coco: Coco) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 MIN_SIGHTINGS = 3
 """Sightings from which a track counts as a nodule; what was seen less often may be a false peak."""
 
-MIN_SEEN_SHARE = 0.8
+MIN_SEEN_SHARE = 0.6
 """Share of the frames in which a track's place was in view that must show it.
 
 A nodule that is there is found whenever the camera looks; most false peaks flicker at their place. The share does not
