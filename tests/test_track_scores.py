@@ -49,7 +49,7 @@ def test_the_radius_and_the_least_sightings_count(files, capsys):
 
 def test_flickering_tracks_do_not_count(files, capsys):
     folder, truth = files
-    (folder / "tracks.csv").write_text("track_id,n_sightings,n_in_view\n1,2,2\n2,7,10\n3,8,10\n")
+    (folder / "tracks.csv").write_text("track_id,n_sightings,n_in_view\n1,2,2\n2,5,10\n3,6,10\n")
     assert main(["score-tracks", str(folder), str(truth), "--min-sightings", "1"]) == 0
     assert "all: IDF1 0.750; 2 unique nodules counted, 2 there" in capsys.readouterr().out
     (folder / "tracks.csv").write_text("track_id,n_sightings\n1,2\n")
