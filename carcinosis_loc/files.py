@@ -1,7 +1,9 @@
 """Files are written whole or not at all."""
 
+import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,6 +69,35 @@ def make_folder(folder: str | Path) -> Path:
     except OSError as error:
         raise InputError(f"{folder}: this folder cannot be made ({error.strerror}); name another one") from error
     return folder
+
+
+@contextmanager
+def new_folder(target: str | Path) -> Iterator[Path]:
+    """Give a hidden folder beside ``target``; on success it becomes ``target``, on any exception it is removed.
+
+    Raises:
+        InputError: ``target`` exists, at the start or by the end, or its parent cannot be written.
+    """
+    target = Path(target)
+    taken = f"{target}: exists; give a new folder"
+    if target.exists() or target.is_symlink():
+        raise InputError(taken)
+    make_folder(target.parent)
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=target.parent))
+    except OSError as error:
+        raise InputError(f"{target.parent}: cannot be written ({error.strerror})") from error
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())  # mkdtemp's folders are closed to all others
+        try:
+            temporary.rename(target)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):  # another command has made it since
+                raise InputError(taken) from error
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _umask() -> int:

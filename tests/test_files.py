@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.files import atomic_path, make_folder, write_json, write_text
+from carcinosis_loc.files import atomic_path, make_folder, new_folder, write_json, write_text
 
 
 def test_a_file_is_written_and_its_folder_made(tmp_path):
@@ -57,3 +57,20 @@ def test_an_input_error_is_one_line_and_sheds_a_workers_traceback():
         "Caught InputError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n  File ...\n"
     )
     assert str(InputError(wrapped + "carcinosis_loc.errors.InputError: x.png: is truncated")) == "x.png: is truncated"
+
+
+def test_a_new_folder_is_there_when_it_is_complete(tmp_path):
+    with new_folder(tmp_path / "a" / "out") as folder:
+        (folder / "x").write_text("x")
+        assert not (tmp_path / "a" / "out").exists()
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "out", "x"]
+    with pytest.raises(InputError, match="exists"), new_folder(tmp_path / "a" / "out"):
+        pass
+
+
+def test_the_second_of_two_that_make_a_folder_gives_way(tmp_path):
+    with pytest.raises(InputError, match="exists; give a new folder"), new_folder(tmp_path / "out") as folder:  # noqa: PT012
+        (folder / "mine").write_text("x")
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "theirs").write_text("x")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["out", "theirs"]
