@@ -3,7 +3,9 @@
 import errno
 import json
 import os
+import select
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from carcinosis_loc.errors import InputError
+
+_PATIENCE_S, _MOST_PIPED_BYTES = 60.0, 2**26  # of what is no ordinary file
 
 
 @contextmanager
@@ -69,6 +73,29 @@ def make_folder(folder: str | Path) -> Path:
     except OSError as error:
         raise InputError(f"{folder}: this folder cannot be made ({error.strerror}); name another one") from error
     return folder
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The content of a file, or of a pipe that ends, such as a shell's ``<(...)``.
+
+    Raises:
+        OSError: it cannot be opened or read.
+        InputError: it is a pipe out of which nothing comes for a minute, or it does not end.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes into would block here
+    try:
+        if stat.S_ISREG(os.fstat(handle).st_mode) or stat.S_ISDIR(os.fstat(handle).st_mode):
+            return Path(path).read_bytes()
+        parts = []
+        while sum(map(len, parts)) <= _MOST_PIPED_BYTES:
+            if not select.select([handle], [], [], _PATIENCE_S)[0]:
+                raise InputError(f"{path}: nothing comes out of this pipe; write into it, or name an ordinary file")
+            parts.append(os.read(handle, 2**20))
+            if not parts[-1]:
+                return b"".join(parts)
+        raise InputError(f"{path}: does not end; name an ordinary file")
+    finally:
+        os.close(handle)
 
 
 @contextmanager

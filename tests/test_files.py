@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
+from carcinosis_loc import files
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.files import atomic_path, make_folder, new_folder, write_json, write_text
+from carcinosis_loc.files import atomic_path, make_folder, new_folder, read_bytes, write_json, write_text
 
 
 def test_a_file_is_written_and_its_folder_made(tmp_path):
@@ -74,3 +75,20 @@ def test_the_second_of_two_that_make_a_folder_gives_way(tmp_path):
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "theirs").write_text("x")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["out", "theirs"]
+
+
+def test_a_pipe_is_read_to_its_end_and_not_waited_for_for_ever(tmp_path, monkeypatch):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["sh", "-c", 'sleep 0.3; echo "a b" > "$0"', pipe]):
+        assert read_bytes(pipe) == b"a b\n"
+    monkeypatch.setattr(files, "_PATIENCE_S", 0.1)
+    with pytest.raises(InputError, match="nothing comes out of this pipe"):
+        read_bytes(pipe)
+
+
+def test_what_does_not_end_is_refused(tmp_path):
+    with pytest.raises(InputError, match="/dev/zero: does not end"):
+        read_bytes("/dev/zero")
+    with pytest.raises(IsADirectoryError):
+        read_bytes(tmp_path)

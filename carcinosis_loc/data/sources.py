@@ -10,6 +10,7 @@ from carcinosis_loc.annotations.coco import read_coco
 from carcinosis_loc.annotations.file_names import leads_outside
 from carcinosis_loc.annotations.images import SUFFIXES, image_size, list_files, list_images
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.files import read_bytes
 from carcinosis_loc.points import Frame
 from carcinosis_loc.video import Video, find_video, is_video_name, probe
 
@@ -111,7 +112,7 @@ def _listed(path: Path, image_dir: str | Path | None, allow_symlinks: bool) -> l
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bytes(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a list of paths ({error})") from error
     for number, line in enumerate(text.splitlines(), 1):
