@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from carcinosis_loc.annotations.checks import Coco, checked
+from carcinosis_loc.annotations.document import Document
 from carcinosis_loc.annotations.fields import is_number
 from carcinosis_loc.annotations.thinning_rule import Thinning
 from carcinosis_loc.errors import InputError
@@ -104,6 +105,8 @@ def _read(path: Path) -> Any:
         raise InputError(f"{path}: is no ordinary file; name a COCO keypoint file")
     try:
         return json.loads(path.read_bytes())
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name a COCO keypoint file") from error
     except (ValueError, RecursionError) as error:
