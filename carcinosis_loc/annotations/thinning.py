@@ -104,7 +104,10 @@ def _read(path: Path) -> Any:
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: is no ordinary file; name a COCO keypoint file")
     try:
-        return json.loads(path.read_bytes())
+        document = json.loads(path.read_bytes())
+        if isinstance(document, dict):
+            Document(path)  # which refuses a key that is there twice
+        return document
     except InputError:
         raise
     except OSError as error:

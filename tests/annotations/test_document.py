@@ -96,7 +96,7 @@ def test_a_key_that_is_there_twice_is_refused(tmp_path):
     """The last would win without a word, and the labels of the first be lost."""
     path = tmp_path / "labels.json"
     path.write_text('{"images": [], "categories": [], "annotations": [{"id": 1}], "annotations": []}')
-    with pytest.raises(InputError, match='labels.json: the key "annotations" is there twice'):
+    with pytest.raises(InputError, match=r'labels\.json: the key "annotations" is there twice'):
         read_coco(path, tmp_path)
-    with pytest.raises(InputError, match='labels.json: the key "annotations" is there twice'):
+    with pytest.raises(InputError, match=r'labels\.json: the key "annotations" is there twice'):
         thin_file(path, tmp_path / "thin.json", per_frame=1)
