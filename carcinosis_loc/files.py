@@ -86,8 +86,8 @@ def read_bytes(path: str | Path) -> bytes:
     try:
         if stat.S_ISREG(os.fstat(handle).st_mode) or stat.S_ISDIR(os.fstat(handle).st_mode):
             return Path(path).read_bytes()
-        parts = []
-        while sum(map(len, parts)) <= _MOST_PIPED_BYTES:
+        parts: list[bytes] = []
+        while sum(len(part) for part in parts) <= _MOST_PIPED_BYTES:
             if not select.select([handle], [], [], _PATIENCE_S)[0]:
                 raise InputError(f"{path}: nothing comes out of this pipe; write into it, or name an ordinary file")
             parts.append(os.read(handle, 2**20))

@@ -100,7 +100,9 @@ def read_stations(path: Path, videos: Sequence[Video]) -> list[Interval]:
 
 def _interval(path: Path, line: int, row: dict[str, str], videos: Sequence[Video]) -> Interval:
     where = f"{path}: line {line}"
-    name = row.get("file_name") or videos[0].name
+    name = row.get("file_name") or ""
+    if not name and len(videos) == 1:
+        name = videos[0].name
     video = next((one for one in videos if one.name == name), None)
     if video is None:
         raise InputError(f"{where}: no video {shown(name)} in these predictions")

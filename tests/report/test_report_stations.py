@@ -117,6 +117,8 @@ def test_several_videos_need_names(tmp_path):
         read_stations(table(tmp_path, "start,end,station\n0,1,liver\n"), both.videos)
     with pytest.raises(InputError, match=r"no video 'c\.mp4'"):
         read_stations(table(tmp_path, "start,end,station,file_name\n0,1,liver,c.mp4\n"), both.videos)
+    with pytest.raises(InputError, match="no video ''"):
+        read_stations(table(tmp_path, "start,end,station,file_name\n0,1,liver\n"), both.videos)
     intervals = read_stations(table(tmp_path, "start,end,station,file_name\n0,1,liver,b.mp4\n"), both.videos)
     assert frames_of(both, intervals).tolist() == [1]
     assert [one.highest for one in summaries(both, intervals, 5.0)] == [1]
