@@ -44,6 +44,21 @@ def read_source(source: str | Path, image_dir: str | Path | None, *, allow_symli
     return [replace(item, exhaustive=False) if isinstance(item, Frame) else item for item in items]
 
 
+def check_names(items: Sequence[Item]) -> None:
+    """Refuse names that no file of predictions can hold, before anything is predicted.
+
+    Raises:
+        InputError: one is no UTF-8.
+    """
+    for item in items:
+        try:
+            item.file_name.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{item.file_name}: this file's name is no UTF-8 text; rename the file, or add --anonymize true"
+            ) from error
+
+
 def anonymous_items(items: Sequence[Item]) -> list[Item]:
     """The same, called ``image_<id>`` and ``video_<number>``; only the path still says what they are."""
     numbers = iter(range(1, len(items) + 1))
