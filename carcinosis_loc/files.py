@@ -1,7 +1,11 @@
 """Files are written whole or not at all."""
 
+import errno
 import json
 import os
+import select
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from carcinosis_loc.errors import InputError
+
+_PATIENCE_S, _MOST_PIPED_BYTES = 60.0, 2**26  # of what is no ordinary file
 
 
 @contextmanager
@@ -67,6 +73,58 @@ def make_folder(folder: str | Path) -> Path:
     except OSError as error:
         raise InputError(f"{folder}: this folder cannot be made ({error.strerror}); name another one") from error
     return folder
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The content of a file, or of a pipe that ends, such as a shell's ``<(...)``.
+
+    Raises:
+        OSError: it cannot be opened or read.
+        InputError: it is a pipe out of which nothing comes for a minute, or it does not end.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes into would block here
+    try:
+        if stat.S_ISREG(os.fstat(handle).st_mode) or stat.S_ISDIR(os.fstat(handle).st_mode):
+            return Path(path).read_bytes()
+        parts: list[bytes] = []
+        while sum(len(part) for part in parts) <= _MOST_PIPED_BYTES:
+            if not select.select([handle], [], [], _PATIENCE_S)[0]:
+                raise InputError(f"{path}: nothing comes out of this pipe; write into it, or name an ordinary file")
+            parts.append(os.read(handle, 2**20))
+            if not parts[-1]:
+                return b"".join(parts)
+        raise InputError(f"{path}: does not end; name an ordinary file")
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def new_folder(target: str | Path) -> Iterator[Path]:
+    """Give a hidden folder beside ``target``; on success it becomes ``target``, on any exception it is removed.
+
+    Raises:
+        InputError: ``target`` exists, at the start or by the end, or its parent cannot be written.
+    """
+    target = Path(target)
+    taken = f"{target}: exists; give a new folder"
+    if target.exists() or target.is_symlink():
+        raise InputError(taken)
+    make_folder(target.parent)
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=target.parent))
+    except OSError as error:
+        raise InputError(f"{target.parent}: cannot be written ({error.strerror})") from error
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())  # mkdtemp's folders are closed to all others
+        try:
+            temporary.rename(target)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):  # another command has made it since
+                raise InputError(taken) from error
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _umask() -> int:

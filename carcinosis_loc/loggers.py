@@ -1,8 +1,10 @@
 """Where a run's curves go: a CSV file, and Weights & Biases."""
 
+import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from carcinosis_loc.files import write_text
 
 RUN_ID = "wandb_run_id"
+WANDB_DATA = "WANDB_DATA_DIR"
 # What may name a patient or a machine; a dashboard needs none of it.
 _PRIVATE = {"image_dir", "train_json", "val_json", "test_json", "predict_source", "ckpt_path", "default_root_dir"}
 _PRIVATE |= {"init_checkpoint", "dirpath", "save_dir", "config"}
@@ -58,6 +61,22 @@ def without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration without the entries that hold paths, at any depth."""
     kept = {key: value for key, value in config.items() if key not in _PRIVATE}
     return {key: without_paths(value) if isinstance(value, Mapping) else value for key, value in kept.items()}
+
+
+@contextmanager
+def staged_in(root: Path) -> Iterator[None]:
+    """Let W&B put aside in a run's folder what it uploads later; else that lies in the home folder, if there is one.
+
+    ``WANDB_DATA_DIR`` wins where it is set.
+    """
+    if WANDB_DATA in os.environ:
+        yield
+        return
+    os.environ[WANDB_DATA] = str(root / "wandb" / "staged")
+    try:
+        yield
+    finally:
+        del os.environ[WANDB_DATA]
 
 
 def _identity(root: Path) -> str:

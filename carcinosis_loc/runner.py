@@ -24,6 +24,7 @@ from carcinosis_loc.callbacks import (
     PredictionFiles,
     Progress,
     ResultFiles,
+    SameTraining,
 )
 from carcinosis_loc.configs import CONFIG_FLAGS, option_values, resolve_configs
 from carcinosis_loc.data import PointDataModule
@@ -149,7 +150,7 @@ class RunCLI(LightningCLI):
         if command == "fit" and settings.trainer.enable_checkpointing is not False:
             callbacks += [BestCheckpoint(root / "checkpoints"), LastCheckpoint(root / "checkpoints")]
         if command == "fit":
-            callbacks.append(FiniteLoss())
+            callbacks += [FiniteLoss(), SameTraining(self.config_dump)]
         if command == "test":
             callbacks.append(MistakeFiles())
         trainer_settings = self.config_init[command].trainer

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
+from carcinosis_loc import files
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.files import atomic_path, make_folder, write_json, write_text
+from carcinosis_loc.files import atomic_path, make_folder, new_folder, read_bytes, write_json, write_text
 
 
 def test_a_file_is_written_and_its_folder_made(tmp_path):
@@ -57,3 +58,37 @@ def test_an_input_error_is_one_line_and_sheds_a_workers_traceback():
         "Caught InputError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n  File ...\n"
     )
     assert str(InputError(wrapped + "carcinosis_loc.errors.InputError: x.png: is truncated")) == "x.png: is truncated"
+
+
+def test_a_new_folder_is_there_when_it_is_complete(tmp_path):
+    with new_folder(tmp_path / "a" / "out") as folder:
+        (folder / "x").write_text("x")
+        assert not (tmp_path / "a" / "out").exists()
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "out", "x"]
+    with pytest.raises(InputError, match="exists"), new_folder(tmp_path / "a" / "out"):
+        pass
+
+
+def test_the_second_of_two_that_make_a_folder_gives_way(tmp_path):
+    with pytest.raises(InputError, match="exists; give a new folder"), new_folder(tmp_path / "out") as folder:  # noqa: PT012
+        (folder / "mine").write_text("x")
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "theirs").write_text("x")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["out", "theirs"]
+
+
+def test_a_pipe_is_read_to_its_end_and_not_waited_for_for_ever(tmp_path, monkeypatch):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["sh", "-c", 'sleep 0.3; echo "a b" > "$0"', pipe]):
+        assert read_bytes(pipe) == b"a b\n"
+    monkeypatch.setattr(files, "_PATIENCE_S", 0.1)
+    with pytest.raises(InputError, match="nothing comes out of this pipe"):
+        read_bytes(pipe)
+
+
+def test_what_does_not_end_is_refused(tmp_path):
+    with pytest.raises(InputError, match="/dev/zero: does not end"):
+        read_bytes("/dev/zero")
+    with pytest.raises(IsADirectoryError):
+        read_bytes(tmp_path)

@@ -1,19 +1,35 @@
 """Dashboards: one run for a fit however often it is resumed, and no path in it."""
 
 import re
+from pathlib import Path
 
+import pytest
 import wandb
 import yaml
 from tiny_run import fit_words
+from wandb.sdk.artifacts.staging import get_staging_dir
 
 from carcinosis_loc.cli import main
-from carcinosis_loc.loggers import RUN_ID, without_paths
+from carcinosis_loc.loggers import RUN_ID, staged_in, without_paths
 
 
 def test_paths_stay_out():
     config = {"data": {"train_json": "/home/jane_doe/t.json", "batch_size": 4}, "trainer": {"default_root_dir": "x"}}
     assert without_paths(config) == {"data": {"batch_size": 4}, "trainer": {}}
     assert config["data"]["train_json"]
+
+
+def test_what_is_uploaded_later_lies_in_the_folder_of_the_run(tmp_path, monkeypatch):
+    """A service's account may have no home folder that it can write."""
+    monkeypatch.delenv("WANDB_DATA_DIR", raising=False)
+    monkeypatch.setenv("HOME", "/proc/nobody")
+    with staged_in(tmp_path):
+        assert Path(get_staging_dir()).is_relative_to(tmp_path)
+    with pytest.raises(PermissionError):
+        get_staging_dir()
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "theirs"))
+    with staged_in(tmp_path / "ours"):
+        assert Path(get_staging_dir()).is_relative_to(tmp_path / "theirs")
 
 
 def test_a_resumed_fit_goes_on_with_its_dashboard(spots, tiny, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import signal
 import time
@@ -108,3 +109,14 @@ def test_sigterm_keeps_what_is_finished_and_the_same_command_goes_on(fitted, tmp
     assert f"predict: {finished[1]} frames are finished already; going on" in capsys.readouterr().out
     images = json.loads((tmp_path / "out" / "predictions" / "images.json").read_text())["images"]
     assert [image["frame"] for image in images] == list(range(240))
+
+
+def test_a_name_that_is_no_utf_8_is_refused_before_anything_is_predicted(fitted, spots, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    picture = (spots / "images" / "test_0.png").read_bytes()
+    (tmp_path / "in" / os.fsdecode(b"bad\xff.png")).write_bytes(picture)
+    words = ["predict", "--ckpt_path", str(fitted), "--data.predict_source", str(tmp_path / "in")]
+    words += ["--trainer.default_root_dir", str(tmp_path / "run"), "--trainer.accelerator", "cpu"]
+    assert main([*words, "--data.num_workers", "0"]) == 2
+    assert r"bad\udcff.png: this file's name is no UTF-8 text; rename the file" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -69,6 +69,8 @@ class Document:
             if not self._is_next('"', at):
                 raise self._error("Expecting property name enclosed in double quotes", at)
             key, at = _DECODER.raw_decode(self._text, at)
+            if key in self.fields:  # JSON readers take the last: labels would be lost without a word
+                raise InputError(f'{self.path}: the key "{key:.60}" is there twice; keep one')
             at = self._skip(self._passed(":", self._skip(at)))
             at = self._skip(self._parse_value(key, at))
             if self._is_next("}", at):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from carcinosis_loc.annotations.checks import Coco, checked
+from carcinosis_loc.annotations.document import Document
 from carcinosis_loc.annotations.fields import is_number
 from carcinosis_loc.annotations.thinning_rule import Thinning
 from carcinosis_loc.errors import InputError
@@ -113,7 +114,12 @@ def _read(path: Path) -> Any:
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: is no ordinary file; name a COCO keypoint file")
     try:
-        return json.loads(path.read_bytes())
+        document = json.loads(path.read_bytes())
+        if isinstance(document, dict):
+            Document(path)  # which refuses a key that is there twice
+        return document
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name a COCO keypoint file") from error
     except (ValueError, RecursionError) as error:

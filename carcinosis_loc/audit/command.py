@@ -1,22 +1,22 @@
 """``carcloc audit``: pick the few frames whose exhaustive marking would settle the threshold."""
 
 import argparse
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from carcinosis_loc.annotations.coco import read_coco
+from carcinosis_loc.annotations.fields import read_document
 from carcinosis_loc.annotations.images import read_image
 from carcinosis_loc.audit.choice import Float64, Worth, choose_frames, worth_of
 from carcinosis_loc.drawing.marks import overlay, unjudged
 from carcinosis_loc.drawing.view import png
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.files import write_bytes, write_text
+from carcinosis_loc.files import new_folder, write_bytes, write_json
 from carcinosis_loc.points import Frame, Peaks
 
 _BESIDE = (1, 2, 3, 5, 10)  # numbers of frames whose worth is shown for comparison
+_MOST_CHARACTERS = 50  # of an image's name in that of its picture: file names may have 255 bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +44,8 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"{args.out_dir}: exists; give a new folder")
     peaks, probabilities, calibrated = _peaks(args, frames)
     chosen = choose_frames(probabilities, args.frames)
-    _write(args, [frames[i] for i in chosen], [peaks[i] for i in chosen])
+    with new_folder(args.out_dir) as folder:
+        _write(args, folder, [frames[i] for i in chosen], [peaks[i] for i in chosen])
     numbers = sorted({n for n in (*_BESIDE, args.frames) if n <= len(frames)})
     worths = [worth_of(probabilities, choose_frames(probabilities, n)) for n in numbers]
     print("\n".join(_report(args, [frames[i] for i in chosen], worths if calibrated else [])))
@@ -65,15 +66,18 @@ def _peaks(args: argparse.Namespace, frames: list[Frame]) -> tuple[list[Peaks], 
     return shown, probabilities, scale is not None
 
 
-def _write(args: argparse.Namespace, frames: list[Frame], peaks: list[Peaks]) -> None:
-    content: dict[str, Any] = json.loads(args.json.read_text(encoding="utf-8"))
+def _write(args: argparse.Namespace, folder: Path, frames: list[Frame], peaks: list[Peaks]) -> None:
+    content = read_document(args.json)
     ids = {frame.image_id for frame in frames}
     content["images"] = [image | {"exhaustive": False} for image in content["images"] if image["id"] in ids]
     content["annotations"] = [one for one in content["annotations"] if one["image_id"] in ids]
     for frame, found in zip(frames, peaks, strict=True):
         picture = overlay(read_image(frame.path), unjudged(found, frame.points))
-        write_bytes(args.out_dir / f"{frame.image_id}_{Path(frame.file_name).stem}.png", png(picture))
-    write_text(args.out_dir / "frames.json", json.dumps(content, indent=1))
+        write_bytes(folder / f"{frame.image_id}_{Path(frame.file_name).stem[:_MOST_CHARACTERS]}.png", png(picture))
+    try:
+        write_json(folder / "frames.json", content, indent=1)
+    except ValueError as error:  # somewhere in what is only carried along
+        raise InputError(f"{args.json}: holds NaN or Infinity, which no JSON may; replace it with null") from error
 
 
 def _report(args: argparse.Namespace, frames: list[Frame], worths: list[Worth]) -> list[str]:

@@ -10,6 +10,7 @@ from carcinosis_loc.callbacks.pictures import Pictures
 from carcinosis_loc.callbacks.predictions import PredictionFiles
 from carcinosis_loc.callbacks.progress import Progress
 from carcinosis_loc.callbacks.results import ResultFiles
+from carcinosis_loc.callbacks.same_training import SameTraining
 from carcinosis_loc.callbacks.teacher import Teacher
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "PredictionFiles",
     "Progress",
     "ResultFiles",
+    "SameTraining",
     "Teacher",
 ]

@@ -17,6 +17,7 @@ from carcinosis_loc.data.dataset import DUMMY, PointDataset, read_frame
 from carcinosis_loc.detector import Detections
 from carcinosis_loc.drawing import Heatmap, curve_figure, judged, labels, panel, png, unjudged
 from carcinosis_loc.files import write_bytes
+from carcinosis_loc.loggers import staged_in
 from carcinosis_loc.metrics import Curve, closest_matching
 from carcinosis_loc.metrics.per_image import inside_any
 from carcinosis_loc.module import PointModule
@@ -141,7 +142,8 @@ class Pictures(Callback):
         if module.results.get("n_images", 0) > 0:
             curve = module.point_f1.curve
             write_bytes(folder / f"{stage}_curve.png", png(_curve_picture(stage, curve, module)))
-            for logger in dashboards:
+            hidden = getattr(getattr(trainer, "datamodule", None), "anonymize", False)
+            for logger in [] if hidden else dashboards:  # W&B notes where on the disk a table lies
                 _log_curve(logger, stage, curve, trainer.global_step)
 
 
@@ -184,4 +186,5 @@ def _log_curve(logger: WandbLogger, stage: str, curve: Curve, step: int) -> None
     chosen = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _MOST_CURVE_ROWS)).round().astype(int))
     table = wandb.Table(columns=["recall", "precision", "threshold", "f1"], data=rows[chosen].tolist())
     chart: Any = wandb.plot.line(table, "recall", "precision", title=f"{stage}: precision over recall")
-    logger.log_metrics({f"{stage}/curve": chart}, step)
+    with staged_in(Path(str(logger.save_dir))):
+        logger.log_metrics({f"{stage}/curve": chart}, step)

@@ -13,7 +13,7 @@ from carcinosis_loc.data.batch import Batch
 from carcinosis_loc.data.dataset import PATIENCE_S, PointDataset, Sample
 from carcinosis_loc.data.loading import TrainLoader, loading_options
 from carcinosis_loc.data.sampling import EvaluationBatches, TrainSampler
-from carcinosis_loc.data.sources import anonymous_items, read_source
+from carcinosis_loc.data.sources import anonymous_items, check_names, read_source
 from carcinosis_loc.data.splits import anonymous, read_split, warn_of_shared_groups
 from carcinosis_loc.data.stream import FrameStream, stream_loader
 from carcinosis_loc.data.transforms import TrainTransform
@@ -108,9 +108,7 @@ class PointDataModule(LightningDataModule):
             InputError: an argument is missing or wrong, or a file, an annotation or a header is.
         """
         self._check_numbers()
-        needed = [_NEEDED[subcommand]]
-        if subcommand == "fit" and self.val_json is not None:
-            needed.append("val")
+        needed = [_NEEDED[subcommand], *(["val"] if subcommand == "fit" and self.val_json is not None else [])]
         for split in needed:
             if split not in self.frames:
                 self.frames[split] = self._read_source() if split == "predict" else self._read(split)
@@ -202,6 +200,7 @@ class PointDataModule(LightningDataModule):
 
     def _read_source(self) -> list[Frame]:
         items = read_source(self._required("predict_source"), self.image_dir, allow_symlinks=self.allow_symlinks)
+        check_names([] if self.anonymize else items)
         if any(isinstance(item, Video) for item in items):
             items = anonymous_items(items) if self.anonymize else items
             self.stream = FrameStream(items, self.rate, self.image_size, self.batch_size, self.patience_s)

@@ -10,6 +10,7 @@ from carcinosis_loc.annotations.coco import read_coco
 from carcinosis_loc.annotations.file_names import leads_outside
 from carcinosis_loc.annotations.images import SUFFIXES, image_size, list_files, list_images
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.files import read_bytes
 from carcinosis_loc.points import Frame
 from carcinosis_loc.video import Video, find_video, is_video_name, probe
 
@@ -41,6 +42,21 @@ def read_source(source: str | Path, image_dir: str | Path | None, *, allow_symli
         raise InputError(f'{source}: there is nothing to predict on: "images" holds none')
     _report(items)
     return [replace(item, exhaustive=False) if isinstance(item, Frame) else item for item in items]
+
+
+def check_names(items: Sequence[Item]) -> None:
+    """Refuse names that no file of predictions can hold, before anything is predicted.
+
+    Raises:
+        InputError: one is no UTF-8.
+    """
+    for item in items:
+        try:
+            item.file_name.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{item.file_name}: this file's name is no UTF-8 text; rename the file, or add --anonymize true"
+            ) from error
 
 
 def anonymous_items(items: Sequence[Item]) -> list[Item]:
@@ -111,7 +127,7 @@ def _listed(path: Path, image_dir: str | Path | None, allow_symlinks: bool) -> l
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bytes(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a list of paths ({error})") from error
     for number, line in enumerate(text.splitlines(), 1):

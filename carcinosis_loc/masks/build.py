@@ -1,6 +1,5 @@
 """Frames and COCO files out of pictures and their masks."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from carcinosis_loc.annotations.images import image_size, list_images, read_image
 from carcinosis_loc.annotations.write import coco_file, image_entry, point_annotation
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.files import make_folder, write_bytes, write_json
+from carcinosis_loc.files import make_folder, new_folder, write_bytes, write_json
 from carcinosis_loc.masks.cuts import Cut
 from carcinosis_loc.masks.objects import Objects, read_objects
 from carcinosis_loc.points import Letterbox
@@ -78,16 +77,9 @@ def build(
     if lacking:
         raise InputError(f"{lacking.file_name}: there is no picture called {lacking.source}")
     masks = {cut.source: _mask_of(pictures[cut.source], mask_dir, mask_suffix) for cut in cuts}
-    make_folder(out_dir.parent)
-    try:
-        out_dir.mkdir()  # fails where another command has made it since: what follows may remove only its own folder
-    except FileExistsError as error:
-        raise InputError(f"{out_dir}: exists; give a new folder") from error
-    try:
-        return _build(pictures, masks, cuts, out_dir, min_area_px, category)
-    except BaseException:
-        shutil.rmtree(out_dir, ignore_errors=True)
-        raise
+    with new_folder(out_dir) as folder:
+        counts = _build(pictures, masks, cuts, folder, min_area_px, category)
+    return {out_dir / path.relative_to(folder): count for path, count in counts.items()}
 
 
 def _build(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.files import read_bytes
 from carcinosis_loc.points import Size
 
 COLUMNS = ("source", "file_name", "split", "group", "left", "top", "width", "height", "out_width", "out_height")
@@ -40,8 +41,8 @@ def read_cuts(path: Path) -> list[Cut]:
         InputError: it cannot be read, lacks a column, or a value is none; the message names the line.
     """
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
+        rows = list(csv.DictReader(read_bytes(path).decode("utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     missing = [name for name in COLUMNS if not rows or name not in rows[0]]
     if missing:

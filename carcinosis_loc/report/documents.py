@@ -8,12 +8,23 @@ from carcinosis_loc.annotations.fields import shown
 from carcinosis_loc.errors import InputError
 
 
+def check_ordinary(path: Path) -> None:
+    """Refuse a pipe or a device in the place of a file: it would block, or never end.
+
+    Raises:
+        InputError: it is one.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is no ordinary file; carcloc writes one")
+
+
 def read_json(path: Path) -> Any:
     """The value that a file holds.
 
     Raises:
         InputError: it cannot be read, or is no JSON.
     """
+    check_ordinary(path)
     try:
         return json.loads(path.read_bytes())
     except OSError as error:

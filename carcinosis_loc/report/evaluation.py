@@ -11,7 +11,7 @@ import yaml
 from carcinosis_loc.annotations.fields import Entry, entries, is_number, shown
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.report.charts import Chart, unit_chart
-from carcinosis_loc.report.documents import read_object
+from carcinosis_loc.report.documents import check_ordinary, read_object
 from carcinosis_loc.report.page import render, without_threshold
 from carcinosis_loc.report.pictures import Circle, circles, data_uri, mark_px
 
@@ -161,6 +161,7 @@ def _wrong_frame(
 
 def _rows(path: Path, anonymize: bool) -> list[dict[str, str]]:
     """The frames with the most mistakes first; those that are not exhaustive have no F1, and come last."""
+    check_ordinary(path)
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -171,6 +172,8 @@ def _rows(path: Path, anonymize: bool) -> list[dict[str, str]]:
 
 
 def _checkpoint(path: Path) -> str | None:
+    if not path.is_file():
+        return None
     try:
         return Path(yaml.safe_load(path.read_text(encoding="utf-8"))["ckpt_path"]).name
     except (OSError, yaml.YAMLError, KeyError, TypeError):

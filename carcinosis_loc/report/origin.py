@@ -83,13 +83,14 @@ def measured(folder: Path, provenance: Mapping[str, Any]) -> dict[str, Any] | No
     """
     run, name = folder.resolve().parent, provenance.get("checkpoint")
     checkpoint = run / "checkpoints" / str(name)
-    if name is None or not ((run / "metrics.json").is_file() and checkpoint.is_file()):
+    config = run / "config_test.yaml"
+    if name is None or not all(path.is_file() for path in (run / "metrics.json", checkpoint, config)):
         return None
     with checkpoint.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != provenance.get("checkpoint_sha256"):
             return None
     try:
-        tested = yaml.safe_load((run / "config_test.yaml").read_text(encoding="utf-8"))["ckpt_path"]
+        tested = yaml.safe_load(config.read_text(encoding="utf-8"))["ckpt_path"]
         metrics = read_object(run / "metrics.json")
     except (OSError, yaml.YAMLError, KeyError, TypeError, InputError):
         return None  # the figures are an addition; the predictions stand without them

@@ -12,7 +12,7 @@ import numpy as np
 
 from carcinosis_loc.annotations.fields import by_id, entries, is_number, shown
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.report.documents import read_object
+from carcinosis_loc.report.documents import check_ordinary, read_object
 from carcinosis_loc.report.frames import Findings, Found, Frames, Int64, Track, Video
 from carcinosis_loc.report.origin import read_key_frames, read_provenance
 
@@ -107,6 +107,7 @@ def _sources(frames: Frames, provenance: Mapping[str, Any]) -> tuple[list[Video]
 
 @contextmanager
 def _rows(path: Path, needed: tuple[str, ...]) -> Iterator[Iterator[tuple[int, dict[str, str]]]]:
+    check_ordinary(path)
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, restval="")

@@ -2,6 +2,7 @@
 
 import csv
 import difflib
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 
 from carcinosis_loc.annotations.fields import shown
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.files import read_bytes
 from carcinosis_loc.report.frames import Findings, Int64, Video
 from carcinosis_loc.report.times import clock, parsed
 
@@ -77,9 +79,9 @@ def read_stations(path: Path, videos: Sequence[Video]) -> list[Interval]:
     if not videos:
         raise InputError(f"{path}: station intervals need a video, and these predictions are of images, without times")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="", skipinitialspace=True)
-            columns, rows = reader.fieldnames or (), [(reader.line_num, row) for row in reader]
+        text = io.StringIO(read_bytes(path).decode("utf-8-sig"), newline="")
+        reader = csv.DictReader(text, restval="", skipinitialspace=True)
+        columns, rows = reader.fieldnames or (), [(reader.line_num, row) for row in reader]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except (csv.Error, UnicodeDecodeError) as error:
@@ -98,7 +100,9 @@ def read_stations(path: Path, videos: Sequence[Video]) -> list[Interval]:
 
 def _interval(path: Path, line: int, row: dict[str, str], videos: Sequence[Video]) -> Interval:
     where = f"{path}: line {line}"
-    name = row.get("file_name") or videos[0].name
+    name = row.get("file_name") or ""
+    if not name and len(videos) == 1:
+        name = videos[0].name
     video = next((one for one in videos if one.name == name), None)
     if video is None:
         raise InputError(f"{where}: no video {shown(name)} in these predictions")

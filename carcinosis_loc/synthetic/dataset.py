@@ -15,6 +15,7 @@ from carcinosis_loc.points import Size
 from carcinosis_loc.synthetic.backgrounds import list_backgrounds
 from carcinosis_loc.synthetic.frames import SyntheticFrame
 from carcinosis_loc.synthetic.progress import show_progress
+from carcinosis_loc.synthetic.staging import check_replaceable, put_in_place, staged
 from carcinosis_loc.synthetic.workers import Task, count_cores, run_tasks
 
 SPLITS = ("train", "val", "test")
@@ -38,7 +39,7 @@ def write_dataset(
     frames_per_patient: int = FRAMES_A_PATIENT,
     overwrite: bool = False,
 ) -> dict[str, dict[str, int]]:
-    """Write ``images/`` and ``annotations/`` below ``out_dir``; the label files come last, each whole or not at all.
+    """Write ``images/`` and ``annotations/`` below ``out_dir``, when all is made: until then nothing there changes.
 
     The same arguments give the same bytes with any number of workers.
 
@@ -67,14 +68,19 @@ def write_dataset(
     counts = dict(zip(SPLITS, (n_train, n_val, n_test), strict=True))
     _check(counts, (height, width), labels_per_frame, seed, workers, frames_per_patient)
     pictures = _share_out(list_backgrounds(Path(backgrounds)), counts, seed) if backgrounds is not None else {}
-    _prepare(out_dir, overwrite)
-    tasks = [
-        task
-        for split in SPLITS
-        for task in _tasks(out_dir, split, counts[split], frames_per_patient, (height, width), seed, pictures)
-    ]
-    made = list(show_progress(run_tasks(tasks, workers or count_cores()), len(tasks), "synth"))
-    return _write_labels(out_dir, tasks, made, labels_per_frame, seed)
+    earlier = _earlier(out_dir, overwrite)
+    make_folder(out_dir / "images")
+    with staged(out_dir) as folder:
+        make_folder(folder / "images")
+        tasks = [
+            task
+            for split in SPLITS
+            for task in _tasks(folder, split, counts[split], frames_per_patient, (height, width), seed, pictures)
+        ]
+        made = list(show_progress(run_tasks(tasks, workers or count_cores()), len(tasks), "synth"))
+        summary = _write_labels(folder, tasks, made, labels_per_frame, seed)
+        put_in_place(folder, out_dir, earlier)
+    return summary
 
 
 def _check(
@@ -94,21 +100,18 @@ def _check(
             raise InputError(f"{name} is {value}; it must be {low} or more")
 
 
-def _prepare(out_dir: Path, overwrite: bool) -> None:
-    """Make the folders; with ``overwrite``, take away what an earlier run of this module has left."""
+def _earlier(out_dir: Path, overwrite: bool) -> list[Path]:
+    """With ``overwrite``, what an earlier run of this module has left."""
     labels, images = out_dir / "annotations", out_dir / "images"
     if labels.exists() and not overwrite:
         raise InputError(f"{labels}: exists already; name another folder, or overwrite it with --overwrite")
-    make_folder(images)
-    if overwrite:
-        ours = [labels / f"{split}_{kind}.json" for split in SPLITS for kind in ("dense", "sparse")]
-        for split in SPLITS:
-            ours += images.glob(f"{split}_" + "[0-9]" * 5 + ".png")
-        for path in ours:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                raise InputError(f"{path}: cannot be replaced ({error.strerror}); name another folder") from error
+    if not overwrite:
+        return []
+    ours = [labels / f"{split}_{kind}.json" for split in SPLITS for kind in ("dense", "sparse")]
+    for split in SPLITS:
+        ours += images.glob(f"{split}_" + "[0-9]" * 5 + ".png")
+    check_replaceable(ours)
+    return ours
 
 
 def _tasks(

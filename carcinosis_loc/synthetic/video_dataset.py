@@ -17,6 +17,7 @@ from carcinosis_loc.synthetic.flight import fly
 from carcinosis_loc.synthetic.looks import draw_look
 from carcinosis_loc.synthetic.panorama import make_panorama
 from carcinosis_loc.synthetic.progress import show_progress
+from carcinosis_loc.synthetic.staging import check_replaceable, put_in_place, staged
 
 _SMALLEST, _LARGEST = 64, 4096
 _MOST_FRAMES = 1_000_000
@@ -34,7 +35,7 @@ def write_videos(
     seed: int = 0,
     overwrite: bool = False,
 ) -> dict[str, dict[str, int]]:
-    """Write ``videos/*.mp4`` and ``annotations/videos.json`` below ``out_dir``; the label file comes last.
+    """Write ``videos/*.mp4`` and ``annotations/videos.json`` below ``out_dir``, when all is made, not before.
 
     The label file is COCO keypoints with more: each image is a frame (``file_name`` and ``video`` name the video,
     ``frame`` counts from 0, ``time_s``), each annotation a nodule that is visible in it with its ``track_id``, and
@@ -62,23 +63,35 @@ def write_videos(
     labels = out_dir / "annotations" / "videos.json"
     if labels.exists() and not overwrite:
         raise InputError(f"{labels}: exists already; name another folder, or overwrite it with --overwrite")
+    check_replaceable([labels, *(out_dir / "videos" / _name(number) for number in range(1, n_videos + 1))])
     make_folder(out_dir / "videos")
-    labels.unlink(missing_ok=True)
-    document: dict[str, Any] = coco_file([], [], "synthetic laparoscopy, videos, all visible nodules")
-    document["videos"] = []
-    for number in range(1, n_videos + 1):
-        path = out_dir / "videos" / f"video_{number:03d}.mp4"
-        frames = show_progress(_frames(seed, number, (height, width), n_frames, fps), n_frames, path.name)
-        with VideoWriter(path, (height, width), fps) as writer:
-            for index, frame in enumerate(frames):
-                writer.add(frame.image)
-                _add_labels(document, path.name, index, fps, frame)
-        document["videos"].append(_video_entry(document, number, path.name, fps, n_frames))
-    write_json(labels, document)
+    with staged(out_dir) as folder:
+        document = _film_all(folder, n_videos, (height, width), n_frames, fps, seed)
+        write_json(folder / labels.relative_to(out_dir), document)
+        put_in_place(folder, out_dir, [labels])
     return {
         video["file_name"]: {"frames": video["n_frames"], "points": video["n_points"], "unique": video["n_unique"]}
         for video in document["videos"]
     }
+
+
+def _film_all(folder: Path, n_videos: int, size: Size, n_frames: int, fps: float, seed: int) -> dict[str, Any]:
+    """Write the videos, and give what the label file says of them."""
+    document: dict[str, Any] = coco_file([], [], "synthetic laparoscopy, videos, all visible nodules")
+    document["videos"] = []
+    for number in range(1, n_videos + 1):
+        path = folder / "videos" / _name(number)
+        frames = show_progress(_frames(seed, number, size, n_frames, fps), n_frames, path.name)
+        with VideoWriter(path, size, fps) as writer:
+            for index, frame in enumerate(frames):
+                writer.add(frame.image)
+                _add_labels(document, path.name, index, fps, frame)
+        document["videos"].append(_video_entry(document, number, path.name, fps, n_frames))
+    return document
+
+
+def _name(number: int) -> str:
+    return f"video_{number:03d}.mp4"
 
 
 def _check(n_videos: int, seconds: float, fps: float, size: Size, seed: int) -> int:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,23 +118,30 @@ def opened(
         InputError: it cannot be opened, or holds no video stream.
     """
     name = "standard input" if video.source == STDIN else video.source
-    try:
-        if video.source == STDIN:
-            container = av.open(_Piped(stop or threading.Event(), patience_s), "r")
-        elif video.live and stat.S_ISCHR(os.stat(video.source).st_mode):
-            container = av.open(video.source, "r", format="video4linux2", timeout=patience_s)
-        else:
-            container = av.open(f"file:{video.source}", "r", options={"protocol_whitelist": "file"})
-    except (av.FFmpegError, ValueError, OSError, StoppedStream) as error:
-        hint = "" if video.live else _hint(Path(video.source))
-        raise InputError(f"{name}: cannot be read as a video ({_reason(error)}){hint}") from error
-    with container:
+    with ExitStack() as closing:
+        try:
+            container = closing.enter_context(_container(video, stop or threading.Event(), patience_s, closing))
+        except (av.FFmpegError, ValueError, OSError, StoppedStream) as error:
+            hint = "" if video.live else _hint(Path(video.source))
+            raise InputError(f"{name}: cannot be read as a video ({_reason(error)}){hint}") from error
         if not container.streams.video:
             kinds = sorted({stream.type for stream in container.streams})
             raise InputError(f"{name}: holds no video stream, only {' and '.join(kinds) or 'nothing'}")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         yield container, stream
+
+
+def _container(video: Video, stop: threading.Event, patience_s: float, closing: ExitStack) -> InputContainer:
+    if video.source == STDIN:
+        return av.open(_Piped(0, stop, patience_s), "r")
+    if not video.live:
+        return av.open(f"file:{video.source}", "r", options={"protocol_whitelist": "file"})
+    if stat.S_ISCHR(os.stat(video.source).st_mode):
+        return av.open(video.source, "r", format="video4linux2", timeout=patience_s)
+    handle = os.open(video.source, os.O_RDONLY | os.O_NONBLOCK)  # while nobody writes into it, it would block here
+    closing.callback(os.close, handle)
+    return av.open(_Piped(handle, stop, patience_s), "r")
 
 
 def frame_rate(stream: VideoStream) -> float | None:
@@ -159,17 +166,17 @@ def _duration(container: InputContainer, stream: VideoStream) -> tuple[float | N
 
 
 class _Piped:
-    """Standard input as PyAV reads it; a wait that can be ended."""
+    """A pipe as PyAV reads it; a wait that can be ended."""
 
-    def __init__(self, stop: threading.Event, patience_s: float) -> None:
-        self._stop, self._patience_s = stop, patience_s
+    def __init__(self, handle: int, stop: threading.Event, patience_s: float) -> None:
+        self._handle, self._stop, self._patience_s = handle, stop, patience_s
 
     def read(self, size: int) -> bytes:
         """At most ``size`` bytes; none at the end of the stream."""
         began = time.monotonic()
         while not self._stop.is_set():
-            if select.select([0], [], [], 0.2)[0]:
-                return os.read(0, size)
+            if select.select([self._handle], [], [], 0.2)[0]:
+                return os.read(self._handle, size)
             if time.monotonic() - began > self._patience_s:
                 raise StoppedStream(f"nothing came for {self._patience_s:.0f} s")
         raise StoppedStream("stopped")

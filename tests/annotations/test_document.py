@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from carcinosis_loc.annotations.coco import read_coco
 from carcinosis_loc.annotations.document import Document
+from carcinosis_loc.annotations.thinning import thin_file
 from carcinosis_loc.errors import InputError
 
 ANY = st.recursive(
@@ -35,11 +36,21 @@ def walked(text):
     return document.fields | {"annotations": annotations}
 
 
+class Object(dict):
+    """A dictionary that knows whether a key was given twice."""
+
+    def __init__(self, pairs):
+        super().__init__(pairs)
+        self.doubled = len(self) < len(pairs)
+
+
 def parsed(text):
-    """The same by the standard library; a list of objects must be there."""
+    """The same by the standard library; a list of objects must be there, and no key of the top level twice."""
     try:
-        value = json.loads(text.encode("utf-8", "surrogatepass"))
+        value = json.loads(text.encode("utf-8", "surrogatepass"), object_pairs_hook=Object)
     except (ValueError, RecursionError):
+        return None
+    if isinstance(value, Object) and value.doubled:
         return None
     annotations = value.get("annotations") if isinstance(value, dict) else None
     sound = isinstance(annotations, list) and all(isinstance(entry, dict) for entry in annotations)
@@ -79,3 +90,13 @@ def test_it_is_not_held_in_memory(points, tmp_path):
     tracemalloc.stop()
     assert sum(len(frame.points) for frame in frames) == 4000
     assert peak < 4 * path.stat().st_size
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path):
+    """The last would win without a word, and the labels of the first be lost."""
+    path = tmp_path / "labels.json"
+    path.write_text('{"images": [], "categories": [], "annotations": [{"id": 1}], "annotations": []}')
+    with pytest.raises(InputError, match=r'labels\.json: the key "annotations" is there twice'):
+        read_coco(path, tmp_path)
+    with pytest.raises(InputError, match=r'labels\.json: the key "annotations" is there twice'):
+        thin_file(path, tmp_path / "thin.json", per_frame=1)

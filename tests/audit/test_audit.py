@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from carcinosis_loc.audit import command
 from carcinosis_loc.audit.choice import choose_frames, worth_of
 from carcinosis_loc.cli import main
 
@@ -112,3 +113,24 @@ def test_an_existing_folder_and_a_strange_checkpoint_are_refused(spots, fitted, 
     assert main(words(spots, tmp_path / "c.ckpt", tmp_path / "audit")) == 2
     assert "c.ckpt" in capsys.readouterr().err
     assert not (tmp_path / "audit").exists()
+
+
+def test_labels_with_a_byte_order_mark_and_names_as_long_as_a_disk_takes(spots, fitted, tmp_path):
+    content = json.loads((spots / "val.json").read_text())
+    (tmp_path / "images").mkdir()
+    for image in content["images"]:
+        long = f"{image['id']}{'x' * 250}.png"
+        (tmp_path / "images" / long).write_bytes((spots / "images" / image["file_name"]).read_bytes())
+        image["file_name"] = long
+    (tmp_path / "val.json").write_text("\ufeff" + json.dumps(content), encoding="utf-8")
+    assert main(words(tmp_path, fitted, tmp_path / "audit", "--frames", "2")) == 0
+    assert len(json.loads((tmp_path / "audit" / "frames.json").read_text())["images"]) == 2
+
+
+def test_an_interrupted_audit_leaves_no_folder(spots, fitted, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "write_json", interrupted)  # the pictures are there by then
+    assert main(words(spots, fitted, tmp_path / "audit", "--frames", "2")) == 130
+    assert list(tmp_path.iterdir()) == []

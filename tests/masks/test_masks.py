@@ -169,3 +169,11 @@ def test_what_does_not_fit_is_refused_and_nothing_is_left(pictures, capsys):
 def _empty(folder):
     (folder / "empty").mkdir()
     return folder / "empty"
+
+
+def test_cuts_that_are_no_table_are_refused(tmp_path):
+    (tmp_path / "zero.csv").symlink_to("/dev/zero")
+    (tmp_path / "long.csv").write_text("x" * 200_000)
+    for name, word in [("zero.csv", "does not end"), ("long.csv", "cannot be read")]:
+        with pytest.raises(InputError, match=f"{name}: {word}"):
+            read_cuts(tmp_path / name)

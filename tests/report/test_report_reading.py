@@ -1,6 +1,7 @@
 """Predictions folders: what is read, and every damage as one line that names the file."""
 
 import json
+import os
 import re
 
 import pytest
@@ -136,3 +137,12 @@ def test_provenance_keeps_what_it_knows(tmp_path):
     assert findings.provenance["score_scale"] == [1.5, 0.5]
     assert "more" not in findings.provenance
     assert findings.provenance["commit"] == PROVENANCE["commit"]
+
+
+@pytest.mark.parametrize("name", ["images.json", "points.csv", "tracks.csv", "provenance.json", "key_frames.json"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(tmp_path, name):
+    write_video(tmp_path, seconds=2)
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name}: is no ordinary file"):
+        read_findings(tmp_path)

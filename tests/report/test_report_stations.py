@@ -1,12 +1,14 @@
 """Station intervals: how they are read, what is refused, and what is summed up."""
 
 import math
+import os
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from procedures import write, write_images, write_video
 
+from carcinosis_loc import files
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.report.reading import read_findings
 from carcinosis_loc.report.stations import STATIONS, frames_of, read_stations, summaries
@@ -81,6 +83,16 @@ def test_bad_tables_are_one_line(minute, tmp_path):
         read_stations(tmp_path / "bytes.csv", minute.videos)
 
 
+def test_a_table_that_does_not_end_is_refused(minute, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_PATIENCE_S", 0.1)
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(InputError, match="nothing comes out of this pipe"):
+        read_stations(tmp_path / "pipe.csv", minute.videos)
+    (tmp_path / "zero.csv").symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="does not end"):
+        read_stations(tmp_path / "zero.csv", minute.videos)
+
+
 def test_images_have_no_stations(tmp_path):
     images = read_findings(write_images(tmp_path / "predictions", key=False))
     with pytest.raises(InputError, match="need a video"):
@@ -105,6 +117,8 @@ def test_several_videos_need_names(tmp_path):
         read_stations(table(tmp_path, "start,end,station\n0,1,liver\n"), both.videos)
     with pytest.raises(InputError, match=r"no video 'c\.mp4'"):
         read_stations(table(tmp_path, "start,end,station,file_name\n0,1,liver,c.mp4\n"), both.videos)
+    with pytest.raises(InputError, match="no video ''"):
+        read_stations(table(tmp_path, "start,end,station,file_name\n0,1,liver\n"), both.videos)
     intervals = read_stations(table(tmp_path, "start,end,station,file_name\n0,1,liver,b.mp4\n"), both.videos)
     assert frames_of(both, intervals).tolist() == [1]
     assert [one.highest for one in summaries(both, intervals, 5.0)] == [1]

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import zipfile
+from pathlib import Path
 
 import pytest
 import wandb
@@ -76,6 +77,7 @@ def test_no_name_is_written_or_said(carcloc, named, tiny, tmp_path):
         assert not SECRET.search(str(path.relative_to(root)).encode()), path
         found = SECRET.search(contents(path))
         assert not found, (path, contents(path)[max(0, found.start() - 100) : found.end() + 50])
+        assert path.suffix != ".wandb" or str(Path.home()).encode() not in contents(path), path  # who calls it
 
 
 def test_without_the_flag_names_are_written_where_they_are_of_use(carcloc, named, fitted, tmp_path):

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -9,6 +11,11 @@ from carcinosis_loc.synthetic import dataset, workers
 from carcinosis_loc.synthetic.dataset import write_dataset
 
 SMALL = {"n_train": 9, "n_val": 3, "n_test": 2, "height": 64, "width": 80, "frames_per_patient": 4}
+
+HOLD = (
+    "import pathlib, sys; from carcinosis_loc.run_folder import lock_folder; "
+    "lock = lock_folder(pathlib.Path(sys.argv[1])); print(flush=True); input()"
+)
 
 
 def contents(folder):
@@ -121,6 +128,31 @@ def test_an_earlier_data_set_is_refused_or_replaced(tmp_path):
     (tmp_path / "d" / "images" / "mine.png").write_bytes(b"x")
     write_dataset(tmp_path / "d", n_train=1, overwrite=True, **few)
     assert sorted(path.name for path in (tmp_path / "d" / "images").iterdir()) == ["mine.png", "train_00000.png"]
+
+
+def test_an_interrupted_overwrite_leaves_the_earlier_data_set_whole(tmp_path, monkeypatch):
+    few = {"n_train": 2, "n_val": 0, "n_test": 0, "height": 64, "width": 64, "workers": 1}
+    write_dataset(tmp_path / "d", **few)
+    before = contents(tmp_path / "d")
+    monkeypatch.setattr(dataset, "thin", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))  # all but the end
+    with pytest.raises(KeyboardInterrupt):
+        write_dataset(tmp_path / "d", overwrite=True, seed=5, **few)
+    assert contents(tmp_path / "d") == before
+
+
+def test_what_a_kill_left_is_cleared_and_a_second_run_is_kept_out(tmp_path):
+    few = {"n_train": 1, "n_val": 0, "n_test": 0, "height": 64, "width": 64, "workers": 1}
+    (tmp_path / ".synth.part" / "images").mkdir(parents=True)
+    (tmp_path / ".synth.part" / "images" / "train_00009.png").write_bytes(b"half")
+    held = [sys.executable, "-c", HOLD, str(tmp_path / ".synth.part")]
+    with subprocess.Popen(held, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        holder.stdout.readline()
+        with pytest.raises(InputError, match="another run is writing there"):
+            write_dataset(tmp_path, **few)
+        holder.communicate("\n")
+    write_dataset(tmp_path, **few)
+    assert [path.name for path in tmp_path.rglob("*.png")] == ["train_00000.png"]
+    assert not (tmp_path / ".synth.part").exists()
 
 
 def test_no_label_file_is_left_when_a_frame_cannot_be_written(tmp_path, monkeypatch):

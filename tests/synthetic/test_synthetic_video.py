@@ -157,6 +157,19 @@ def test_a_failure_leaves_no_video_and_no_labels(tmp_path, monkeypatch):
     assert [path for path in (tmp_path / "d").rglob("*") if path.is_file()] == []
 
 
+def test_an_interrupted_overwrite_leaves_the_earlier_videos_whole(tmp_path, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    video_dataset.write_videos(tmp_path / "d", **SMALL)
+    before = {path: path.read_bytes() for path in (tmp_path / "d").rglob("*") if path.is_file()}
+    assert len(before) == 1 + SMALL["n_videos"]
+    monkeypatch.setattr(video_dataset, "_video_entry", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        video_dataset.write_videos(tmp_path / "d", overwrite=True, **SMALL | {"seed": 5})
+    assert {path: path.read_bytes() for path in (tmp_path / "d").rglob("*") if path.is_file()} == before
+
+
 def test_the_command_says_what_it_made(tmp_path, capsys):
     words = f"{tmp_path}/d --video --n-videos 1 --seconds 0.5 --fps 4 --height 64 --width 64"
     parser = argparse.ArgumentParser()

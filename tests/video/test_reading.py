@@ -1,5 +1,7 @@
 import io
+import os
 import re
+import threading
 from itertools import pairwise
 
 import av
@@ -176,3 +178,16 @@ def test_times_that_jump_back_are_made_to_rise(tmp_path):
     frames, _ = read(tmp_path / "a.h264")
     assert len(frames) == 8
     assert np.diff([frame.time_s for frame in frames]).min() > 0
+
+
+def test_a_named_pipe_is_read_and_not_waited_for_for_ever(tmp_path):
+    pipe, clip = tmp_path / "pipe", write_clip(tmp_path / "a.ts", pictures(30))
+    os.mkfifo(pipe)
+    video = find_video(str(pipe))
+    assert video.live
+    with pytest.raises(InputError, match="nothing came for"):
+        list(VideoReader(video, FrameRate(1, None), patience_s=0.1))
+    writer = threading.Thread(target=lambda: pipe.write_bytes(clip.read_bytes()))
+    writer.start()
+    assert len(list(VideoReader(video, FrameRate(1, None)))) == 30
+    writer.join()
