@@ -19,7 +19,8 @@ _MOST_NAMED = 5
 class SameTraining(Callback):
     """Keeps in each checkpoint what the training was told and learnt from, and warns on resuming where that differs.
 
-    Of data there are digests alone: of the label files' content, and of the sizes of the image files.
+    There are digests alone, since a value may be a path: of the settings, of the label files' content, and of the sizes
+    of the image files.
 
     Args:
         config: the whole configuration.
@@ -35,14 +36,13 @@ class SameTraining(Callback):
         told |= {f"data.{name}": data.get(name) for name in _DATA}
         told |= {f"trainer.{name}": self.config["trainer"].get(name) for name in _TRAINER}
         told |= {"model": self.config["model"], "number of processes": trainer.world_size}
-        self.facts = dict(_flat(told))
+        self.facts = {name: _digest(str(value).encode()) for name, value in _flat(told)}
         for split in ("train", "val"):
             if data.get(f"{split}_json") is not None:
-                labels = Path(data[f"{split}_json"]).read_bytes()
-                self.facts[f"data.{split}_json (its content)"] = hashlib.sha256(labels).hexdigest()
+                self.facts[f"data.{split}_json (its content)"] = _digest(Path(data[f"{split}_json"]).read_bytes())
         frames = getattr(getattr(trainer, "datamodule", None), "frames", {}).get("train", ())
         sizes = [frame.path.stat().st_size for frame in frames]
-        self.facts["training images (their files)"] = hashlib.sha256(str(sizes).encode()).hexdigest()
+        self.facts["training images (their files)"] = _digest(str(sizes).encode())
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Keep it."""
@@ -64,10 +64,14 @@ class SameTraining(Callback):
             )
 
 
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Dotted names and values, as texts."""
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted names and values."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _flat(inner, f"{name}.{key}" if name else str(key))
     elif not name.endswith("init_checkpoint"):  # a path, and of no use once a training has begun
-        yield name, str(value)
+        yield name, value
