@@ -17,7 +17,7 @@ RUN_ID = "wandb_run_id"
 WANDB_DATA = "WANDB_DATA_DIR"
 # What may name a patient or a machine; a dashboard needs none of it.
 _PRIVATE = {"image_dir", "train_json", "val_json", "test_json", "predict_source", "ckpt_path", "default_root_dir"}
-_PRIVATE |= {"init_checkpoint", "dirpath", "save_dir", "config"}
+_PRIVATE |= {"init_checkpoint", "dirpath", "save_dir", "config", "elder"}
 
 
 def csv_logger(root: Path) -> Logger:
@@ -59,8 +59,13 @@ def dashboard(
 
 def without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration without the entries that hold paths, at any depth."""
-    kept = {key: value for key, value in config.items() if key not in _PRIVATE}
-    return {key: without_paths(value) if isinstance(value, Mapping) else value for key, value in kept.items()}
+    return {key: _without_paths(value) for key, value in config.items() if key not in _PRIVATE}
+
+
+def _without_paths(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return without_paths(value)
+    return [_without_paths(one) for one in value] if isinstance(value, list) else value
 
 
 @contextmanager

@@ -17,6 +17,8 @@ def test_paths_stay_out():
     config = {"data": {"train_json": "/home/jane_doe/t.json", "batch_size": 4}, "trainer": {"default_root_dir": "x"}}
     assert without_paths(config) == {"data": {"batch_size": 4}, "trainer": {}}
     assert config["data"]["train_json"]
+    callbacks = [{"class_path": "T", "init_args": {"elder": "/home/jane_doe/c.ckpt", "sure": 0.9}}]
+    assert without_paths({"callbacks": callbacks}) == {"callbacks": [{"class_path": "T", "init_args": {"sure": 0.9}}]}
 
 
 def test_what_is_uploaded_later_lies_in_the_folder_of_the_run(tmp_path, monkeypatch):
