@@ -32,12 +32,14 @@ class PointDetector(LightningModule, ABC):
         match_radius_px: how far a peak may lie from the point that it finds, image pixels.
         calibration: the threshold that was chosen in training, if one was.
         exported_from: the exported file that it is; None for a trained module.
+        exported_checkpoint_sha256: of the checkpoint that the exported file was made of.
     """
 
     decoder: PeakDecoder
     match_radius_px: float
     calibration: Calibration | None
     exported_from: Path | None = None
+    exported_checkpoint_sha256: str | None = None
 
     @property
     def threshold(self) -> float:

@@ -14,12 +14,12 @@ from carcinosis_loc.writers import sha256
 
 def provenance(trainer: Trainer, module: PointDetector, anonymize: bool) -> dict[str, Any]:
     """Checkpoint, threshold and source; without their names where those must not be told."""
-    checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else module.exported_from
+    checkpoint = _file_of(trainer, module)
     source = getattr(getattr(trainer, "datamodule", None), "predict_source", None)
     name = None if source is None or anonymize else "stdin" if source == "-" else Path(source).resolve().name
     return {
         "checkpoint": None if checkpoint is None or anonymize else checkpoint.name,
-        "checkpoint_sha256": None if checkpoint is None else sha256(checkpoint),
+        "checkpoint_sha256": module.exported_checkpoint_sha256 or (None if checkpoint is None else sha256(checkpoint)),
         "threshold": module.threshold,
         "threshold_rule": _rule(module),
         "score_scale": None if module.calibration is None else list(module.calibration.scale),  # slope, offset
@@ -31,11 +31,11 @@ def provenance(trainer: Trainer, module: PointDetector, anonymize: bool) -> dict
 
 def identity(trainer: Trainer, module: PointDetector, stream: FrameStream, outputs: dict[str, Any]) -> dict[str, Any]:
     """All that the files of a run on video depend on: one that was told the same may go on with it."""
-    origin = provenance(trainer, module, anonymize=True)
+    origin, file = provenance(trainer, module, anonymize=True), _file_of(trainer, module)
     decoder = {name: value for name, value in vars(module.decoder).items() if isinstance(value, int | float)}
     return {
         "source": [_known(item) for item in stream.items],
-        "model": origin["checkpoint_sha256"],
+        "model": None if file is None else sha256(file),
         "threshold": origin["threshold"],
         "decoder": decoder | {"threshold": None},
         "sampling": [stream.rate.every_nth, stream.rate.per_second],
@@ -43,6 +43,10 @@ def identity(trainer: Trainer, module: PointDetector, stream: FrameStream, outpu
         "batch_size": stream.batch_size,
         **outputs,
     }
+
+
+def _file_of(trainer: Trainer, module: PointDetector) -> Path | None:
+    return Path(trainer.ckpt_path) if trainer.ckpt_path else module.exported_from
 
 
 def _rule(module: PointDetector) -> str | None:

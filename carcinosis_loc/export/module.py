@@ -47,6 +47,7 @@ class ExportedModule(PointDetector):
         self.match_radius_px = match_radius_px
         self.calibration = self.exported.metadata.calibration
         self.exported_from = Path(file)
+        self.exported_checkpoint_sha256 = self.exported.metadata.checkpoint_sha256
 
     @property
     def stride(self) -> int:

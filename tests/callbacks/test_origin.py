@@ -9,7 +9,12 @@ def test_a_calibrated_model_tells_how_its_scores_read_as_probabilities():
     calibration = Calibration(0.3, "valley", 2, 10, ScoreScale(2.0, 1.0))
     decoder = SimpleNamespace(threshold=None, score_floor=0.001)
     module = SimpleNamespace(
-        exported_from=None, threshold=0.3, decoder=decoder, match_radius_px=6.0, calibration=calibration
+        exported_from=None,
+        exported_checkpoint_sha256=None,
+        threshold=0.3,
+        decoder=decoder,
+        match_radius_px=6.0,
+        calibration=calibration,
     )
     trainer = SimpleNamespace(ckpt_path=None, datamodule=None)
     told = provenance(trainer, module, anonymize=False)

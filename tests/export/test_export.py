@@ -63,6 +63,11 @@ def test_predict_gives_the_checkpoints_points(fitted, exported, spots, tmp_path,
     assert_same_points(rows_of(tmp_path / "a"), rows_of(tmp_path / "b"))
     files = [{path.name for path in (tmp_path / name / "predictions").iterdir()} for name in "ab"]
     assert files[0] == files[1]
+    hashes = [
+        json.loads((tmp_path / name / "predictions" / "provenance.json").read_text())["checkpoint_sha256"]
+        for name in "ab"
+    ]
+    assert hashes[0] == hashes[1]  # the checkpoint's, also where its exported file predicted
 
 
 @pytest.mark.parametrize("size", [(64, 64), (75, 101), (31, 200), (7, 5), (1, 1), (128, 96)])

@@ -104,7 +104,7 @@ def test_what_the_page_says_of_a_video(minute, stations):
         "Research use only.",
         "Not a medical device.",
         "frames looked at 60",
-        "unique nodules, linked over frames 12",
+        "unique nodules, linked over frames (an estimate, see limits ) 12",
         "the best F1 on 3 exhaustive frames (120 points)",
         "inspected too briefly to judge",
         "No interval was given for: diaphragm left, stomach, spleen",
@@ -118,7 +118,10 @@ def test_what_a_video_that_broke_off_says(tmp_path):
     facts = {"file_name": "case.mp4", "duration_s": 600.0, "complete": False, "broke_off": "/secret/case.mp4: damaged"}
     folder = write_video(tmp_path, key_every=0, seconds=20, videos=[facts])
     words = Reader(page_of(folder)).words
-    assert "case.mp4 was not read to its end: reading broke off at 00:19 (/secret/case.mp4: damaged)." in words
+    assert (
+        "case.mp4 could not be read whole (/secret/case.mp4: damaged); the last frame that was read is at 00:19."
+        in words
+    )
     assert "/secret" not in page_of(folder, "--anonymize")
 
 
@@ -152,7 +155,7 @@ def test_the_threshold_of_the_folder_counts_and_what_lies_below_is_hidden(tmp_pa
     points = [attributes for attributes in page.all("g") if "data-s" in attributes]
     hidden = [float(one["data-s"]) for one in points if one.get("visibility") == "hidden"]
     assert max(hidden) < 0.7 <= min(float(one["data-s"]) for one in points if one.get("visibility") != "hidden")
-    assert "unique nodules, linked over frames 4" in page.words
+    assert "unique nodules, linked over frames (an estimate, see limits ) 4" in page.words
 
 
 def test_anonymize_leaves_names_out(tmp_path):
@@ -197,7 +200,7 @@ def test_no_point_at_all_is_a_page(tmp_path):
     (folder / "points.csv").write_text("file_name,frame,time_s,x,y,score,track_id\n")
     (folder / "tracks.csv").write_text("track_id,file_name,n_sightings,best_score\n")
     page = Reader(page_of(folder))
-    assert "No point is no proof of no disease." in page.words
+    assert "Where there is no point, there may still be disease." in page.words
     assert [one["max"] for one in page.all("input") if one.get("type") == "range"] == ["0"]
 
 
@@ -295,7 +298,13 @@ def test_a_long_video_has_one_row_a_stretch(tmp_path):
 
 def test_what_was_seen_in_fewer_than_three_frames_is_no_unique_nodule(tmp_path):
     folder = write_video(tmp_path, seconds=7, key_every=0)  # nodules 1, 2 and 3 are seen 7, 4 and 3 times
-    assert "unique nodules, linked over frames 3" in Reader(page_of(folder)).words
+    assert "unique nodules, linked over frames (an estimate, see limits ) 3" in Reader(page_of(folder)).words
+
+
+def test_a_count_below_the_points_of_one_frame_is_warned_of(tmp_path):
+    few, more = (write_video(tmp_path / name, seconds=s, key_every=0) for name, s in (("few", 3), ("more", 60)))
+    assert "fewer nodules are counted than one frame has points" in Reader(page_of(few)).words
+    assert "fewer nodules are counted" not in Reader(page_of(more)).words
 
 
 @pytest.mark.parametrize(
