@@ -129,7 +129,7 @@ class Progress(ProgressBar):
             self._bar.update(moved)
         elif self._enabled and time.monotonic() - self._last_line >= self.seconds_between_lines:
             self._last_line = time.monotonic()
-            print(f"{self._what} {self._share()} {note}".rstrip(), flush=True)
+            print(f"{self._what} {self._share()} {note}".rstrip(" ,"), flush=True)
 
     def _close(self, note: str) -> None:
         took = time.monotonic() - self._began

@@ -90,7 +90,7 @@ class VideoReader:
         self.patience_s = patience_s
         self.outcome: Outcome | None = None
         self._trouble: str | None = None  # the first
-        self._lost = self._index = 0
+        self._lost = self._failed = self._index = 0
         self._time_s = self._step_s = self._end_s = 0.0
 
     def __iter__(self) -> Iterator[VideoFrame]:
@@ -101,6 +101,7 @@ class VideoReader:
             clock = _Clock(stream, self._step_s)
             for frame in self._decoded(container, stream):
                 index, self._time_s = self._index, clock(frame)
+                self._count_lost(self._time_s - self._end_s)
                 self._end_s = self._time_s + _length_s(frame, self._step_s)
                 self._index += 1
                 if frame.is_corrupt:
@@ -128,16 +129,23 @@ class VideoReader:
                 return None
             except av.FFmpegError as error:
                 self._note(str(error.strerror))
-                self._lost += 1
+                self._failed += 1
                 continue
             yield from frames
         self._note("stopped")
+
+    def _count_lost(self, gap_s: float) -> None:
+        """After packets that could not be decoded: each may have taken frames along that lean on it."""
+        if self._failed:
+            self._lost += max(self._failed, round(gap_s / self._step_s))
+            self._failed = 0
 
     def _note(self, what: str) -> None:
         if self._trouble is None:
             self._trouble = f"at frame {self._index}, {self._end_s:.2f} s: {what}"
 
     def _result(self, fps: float | None) -> Outcome:
+        self._count_lost(0.0)
         trouble, told = self._trouble, self.video.duration_s
         missing_s = 0.0 if told is None else told - self._end_s
         short = missing_s > (_LATE_S if self.video.exact else _LATE_SHARED_S)
@@ -145,7 +153,7 @@ class VideoReader:
             end = f"ends at {self._end_s:.2f} s of the {told:.2f} s that its header says"
             trouble = f"{trouble}; {end}" if trouble else f"at frame {self._index}: {end}"
         if self._lost:
-            trouble = f"{trouble}; {self._lost} frames are lost"
+            trouble = f"{trouble}; frames lost: {self._lost}"
         sampling = (self.rate.every_nth if self.rate.per_second is None else None), self.rate.per_second
         read = round(self._end_s, 3), self._index
         return Outcome(self.video.file_name, fps, *read, *sampling, trouble is None, trouble)

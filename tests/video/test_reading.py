@@ -104,6 +104,7 @@ def test_damage_in_the_middle_is_passed_over_and_said(tmp_path):
     where = re.match(r"at frame (\d+), ([\d.]+) s: ", outcome.broke_off)
     assert 30 < int(where[1]) < 70
     assert float(where[2]) == pytest.approx(int(where[1]) / 25, abs=0.05)
+    assert outcome.broke_off.endswith(f"; frames lost: {100 - len(frames)}")
 
 
 def test_a_frame_that_changes_size_is_read_in_its_own(tmp_path):
