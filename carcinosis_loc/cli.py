@@ -116,7 +116,7 @@ def _stop_in_order() -> None:
 
 
 def _stop(number: int, frame: object) -> NoReturn:
-    raise Stopped("stopped by SIGTERM; nothing incomplete is left")
+    raise Stopped("stopped by SIGTERM; what was there before is as it was")
 
 
 def _dispatch(words: list[str]) -> None:

@@ -119,8 +119,10 @@ class VideoReader:
                 packet = next(packets, None)
             except (av.FFmpegError, OSError, StoppedStream) as error:
                 return self._note(str(getattr(error, "strerror", None) or error))
-            if packet is None:
+            if packet is None and not self.stop.is_set():
                 return None
+            if packet is None:
+                break
             if packet.is_corrupt:
                 self._note("a damaged packet")
             try:
