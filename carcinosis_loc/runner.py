@@ -164,8 +164,8 @@ class RunCLI(LightningCLI):
         if self.datamodule.stream is not None:
             stream_loader(self.datamodule.stream, trainer.world_size)  # refuses several processes before they start
         check_folder(root, fresh=command == "fit" and settings.ckpt_path is None)
-        if command == "fit" and trainer.is_global_zero:
-            self._lock = lock_folder(root)
+        if trainer.is_global_zero:  # two of one kind would mix their files
+            self._lock = lock_folder(root, ".lock" if command == "fit" else f".{command}.lock")
         return trainer
 
     def before_fit(self) -> None:

@@ -5,6 +5,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -24,6 +26,20 @@ def words(fitted, source, root, *more):
         *("predict", "--ckpt_path", str(fitted), "--data.predict_source", str(source)),
         *("--trainer.default_root_dir", str(root), "--trainer.accelerator", "cpu", *more),
     ]
+
+
+def test_two_on_images_do_not_mix_their_files(fitted, spots, tmp_path, capsys):
+    code = (
+        "import sys; from pathlib import Path; from carcinosis_loc.run_folder import lock_folder; "
+        "lock = lock_folder(Path(sys.argv[1]), '.predict.lock'); print('held', flush=True); input()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        assert main(words(fitted, spots / "images", tmp_path)) == 2
+        assert f"another run is writing there (process {other.pid})" in capsys.readouterr().err
+        other.kill()
+    assert [path.name for path in tmp_path.iterdir()] == [".predict.lock"]
 
 
 def test_options_of_predict_and_what_it_says(fitted, clip, tmp_path, capsys):
