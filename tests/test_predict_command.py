@@ -5,12 +5,11 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 from clips import pictures, write_clip, write_sound
+from holding import held
 from launching import Job
 
 from carcinosis_loc.cli import main
@@ -29,16 +28,9 @@ def words(fitted, source, root, *more):
 
 
 def test_two_on_images_do_not_mix_their_files(fitted, spots, tmp_path, capsys):
-    code = (
-        "import sys; from pathlib import Path; from carcinosis_loc.run_folder import lock_folder; "
-        "lock = lock_folder(Path(sys.argv[1]), '.predict.lock'); print('held', flush=True); input()"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout.readline() == "held\n"
+    with held(tmp_path, ".predict.lock") as pid:
         assert main(words(fitted, spots / "images", tmp_path)) == 2
-        assert f"another run is writing there (process {other.pid})" in capsys.readouterr().err
-        other.kill()
+        assert f"another run is writing there (process {pid})" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == [".predict.lock"]
 
 

@@ -2,11 +2,10 @@
 
 import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
+from holding import held
 from kills import compared
 from tiny_run import fit_words
 
@@ -127,16 +126,7 @@ def test_a_requeued_job_resumes_without_being_told(copied, monkeypatch):
 
 
 def test_a_folder_has_one_run_at_a_time(tmp_path):
-    code = (
-        "import sys; from pathlib import Path; from carcinosis_loc.run_folder import lock_folder; "
-        "lock = lock_folder(Path(sys.argv[1])); print('held', flush=True); input()"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(InputError, match=f"another run is writing there \\(process {holder.pid}\\)"):
-            lock_folder(tmp_path)
-        holder.kill()
-        holder.wait()
+    with held(tmp_path) as pid, pytest.raises(InputError, match=f"another run is writing there \\(process {pid}\\)"):
+        lock_folder(tmp_path)
     with lock_folder(tmp_path):  # the lock died with its holder
         assert (tmp_path / ".lock").read_text() == str(os.getpid())
