@@ -43,8 +43,9 @@ KILLS ?= 100
 MEMORY ?= 1
 FUZZ ?= 20000
 # The kills come last: their line "survived N of N" is the last that is printed.
-chaos: install  ## FUZZ=20000 hostile files, slow tests of faults and ranks, memory, KILLS=100 kills of a training; hours
+chaos: install  ## FUZZ=20000 hostile files, new examples, slow tests of faults and ranks, memory, KILLS=100 kills; hours
 	$(BIN)/python tests/chaos/fuzz.py --cases $(FUZZ)
+	$(BIN)/python -m pytest tests -m 'hypothesis and not gpu' --hypothesis-profile=default
 	$(BIN)/python -m pytest tests/processes tests/faults tests/chaos -m 'not gpu' -o timeout=1800
 ifneq ($(MEMORY),0)
 	$(BIN)/python tests/chaos/memory.py runs/chaos

@@ -155,18 +155,23 @@ def test_a_logistic_curve_is_found_again(slope, offset, seed):
     assert scale.probability(scores) == pytest.approx(wanted, abs=0.08)
 
 
-@given(st.floats(0.7, 2), st.floats(-1, 3), st.floats(0.08, 0.4), st.integers(0, 100))
-@settings(max_examples=15, deadline=None)
-def test_labels_missing_at_random_give_the_curve_and_their_share(slope, offset, share, seed):
-    draw = np.random.default_rng(seed)
-    scores = expit(draw.uniform(-6, 6, 8000)).astype(np.float32)
-    labelled = draw.random(8000) < share * expit(slope * logit(scores) + offset)
-    scale, found_share = scale_by_labels(
-        score_histogram(scores, labelled), score_histogram(scores, np.ones(len(scores), bool))
-    )
-    assert found_share == pytest.approx(share, rel=0.25)
-    wanted = ScoreScale(slope, offset).probability(scores)
-    assert np.abs(scale.probability(scores) - wanted).mean() < 0.08
+def test_labels_missing_at_random_give_the_curve_and_their_share():
+    # Draws are fixed: of 1,500 the share was off by 3 % in the median, by 20 % in one of a hundred, by 31 % at worst.
+    draw = np.random.default_rng(0)
+    shares_off, curves_off = [], []
+    for _ in range(40):
+        slope, offset, share = draw.uniform((0.7, -1, 0.08), (2, 3, 0.4))
+        scores = expit(draw.uniform(-6, 6, 8000)).astype(np.float32)
+        labelled = draw.random(8000) < share * expit(slope * logit(scores) + offset)
+        scale, found_share = scale_by_labels(
+            score_histogram(scores, labelled), score_histogram(scores, np.ones(len(scores), bool))
+        )
+        shares_off.append(abs(found_share / share - 1))
+        curves_off.append(np.abs(scale.probability(scores) - ScoreScale(slope, offset).probability(scores)).mean())
+    assert np.median(shares_off) < 0.04
+    assert np.median(curves_off) < 0.02
+    assert np.quantile(shares_off, 0.9) < 0.15
+    assert np.quantile(curves_off, 0.9) < 0.06
 
 
 def test_f1_is_implied_by_probabilities_and_the_number_of_objects():

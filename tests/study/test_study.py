@@ -229,7 +229,7 @@ def runs_with_something_new():
                 yield pytest.param(run.fit, id=f"{path.stem}:{run.name}")
 
 
-@pytest.mark.parametrize("fit", runs_with_something_new())
+@pytest.mark.parametrize("fit", list(runs_with_something_new()))
 def test_runs_of_shipped_studies_parse(fit, capsys):
     assert main([*fit, "--print_config"]) == 0
     capsys.readouterr()
