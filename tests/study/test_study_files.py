@@ -1,0 +1,128 @@
+"""Study files: the shipped ones, their data, and what is refused."""
+
+import json
+import re
+
+import pytest
+from studies import STUDY, WITH_DATA, Fake, written
+
+from carcinosis_loc.cli import main
+from carcinosis_loc.configs import read_config, shipped_folder
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.study import read_plan, run_study
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"format": 2}, "format is 2"),
+        ({"config": None}, "config"),
+        ({"factors": {}}, "factors"),
+        ({"factors": {"loss": {}}}, "factors.loss"),
+        ({"factors": {"loss": {"a": "b"}}}, "factors.loss.a"),
+        ({"factors": {"loss": {"a/b": {}}}}, "a/b"),
+        ({"options": ["x"]}, "options"),
+        ({"extra": 1}, "extra"),
+    ],
+)
+def test_a_file_that_is_no_study_is_refused(change, named, tmp_path, capsys):
+    path = written(tmp_path / "bad.yaml", STUDY | change)
+    assert main(["study", str(path), str(tmp_path / "out")]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "bad.yaml" in err
+    assert named in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_study_lists_the_shipped_ones(capsys, tmp_path):
+    assert main(["study", "nope.yaml", str(tmp_path)]) == 2
+    assert "losses.yaml" in capsys.readouterr().err
+
+
+STUDIES = sorted((shipped_folder() / "studies").glob("*.yaml"))
+
+FOLDERS = {name: name for name in ("out", "nuclei", "retina", "pretrained")}
+
+
+def runs_with_something_new():
+    """Of each study the first run; and of all studies together, one for each kind of level (paths count as equal)."""
+    seen = set()
+    for path in STUDIES:
+        plan = read_plan(path.name, ["--data.image_dir", "d"], FOLDERS)
+        factors = read_config(path)["factors"]
+        for run in plan.runs:
+            own = {
+                json.dumps(factors[name][level], sort_keys=True) for name, level in run.levels.items() if name != "seed"
+            }
+            kinds = {re.sub(r'"[^"]*\{\w+\}[^"]*"', "PATH", text) for text in own} | {path.name}
+            if kinds - seen:
+                seen |= kinds
+                yield pytest.param(run.fit, id=f"{path.stem}:{run.name}")
+
+
+@pytest.mark.parametrize("fit", list(runs_with_something_new()))
+def test_runs_of_shipped_studies_parse(fit, capsys):
+    assert main([*fit, "--print_config"]) == 0
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+def test_shipped_studies_are_grids(path):
+    assert len(read_plan(path.name, ["--data.image_dir", "d"], FOLDERS).runs) >= 12
+
+
+def test_folders_stand_in_for_their_names_and_data_is_made_once(tmp_path):
+    study, out = written(tmp_path / "s.yaml", WITH_DATA), str(tmp_path / "out")
+    folders = {"out": out, "marks": "m"}
+    plan = read_plan(str(study), [], folders)
+    assert plan.runs[0].fit[-4:] == ("--data.train_json", f"{out}/few.json", "--seed_everything", "0")
+    fake = Fake(fails=["seed=1"])
+    assert len(run_study(plan, tmp_path / "out", command=fake)) == 2
+    made = [["synth", f"{out}/data", "--n-train", "4"], ["thin", "m/all.json", f"{out}/few.json", "--per-frame", "2"]]
+    assert fake.told[:2] == made
+    again = Fake()
+    assert run_study(plan, tmp_path / "out", command=again) == []
+    assert {words[0] for words in again.told} == {"fit", "test"}
+    other = read_plan(str(written(tmp_path / "t.yaml", WITH_DATA | {"prepare": ["synth {out}/other"]})), [], folders)
+    with pytest.raises(InputError, match=r"prepared\.json: the data was made in another way"):
+        run_study(other, tmp_path / "out", command=Fake())
+
+
+def test_data_that_cannot_be_made_ends_the_study_before_a_run(tmp_path):
+    class NoRoom(Fake):
+        def __call__(self, words, log):
+            return 2 if words[0] == "thin" else 0
+
+    study = written(tmp_path / "s.yaml", WITH_DATA)
+    plan = read_plan(str(study), [], {"out": str(tmp_path / "out"), "marks": "m"})
+    with pytest.raises(InputError, match=r"thin m/all\.json .* failed; see .*prepare\.log"):
+        run_study(plan, tmp_path / "out", command=NoRoom())
+    assert not (tmp_path / "out" / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"prepare": "synth x"}, "prepare: must be a list"),
+        ({"prepare": ["rm -rf x"]}, "prepare: rm: only synth and thin"),
+        ({"prepare": [" "]}, "prepare: must be a list"),
+        ({"prepare": ['synth "{out}']}, "prepare: a quotation is not closed"),
+        ({"reference": {"labels": "none"}}, "reference: labels: none"),
+        ({"reference": {"colour": "all"}}, "reference: colour: all"),
+        ({"reference": "all"}, "reference: must map"),
+        ({"config": "{other}/c.yaml"}, "needs the folder other; say where it is: --folder other=PATH"),
+    ],
+)
+def test_what_is_wrong_about_data_and_reference_is_named(tmp_path, change, word):
+    study = written(tmp_path / "s.yaml", WITH_DATA | change)
+    with pytest.raises(InputError, match=word):
+        read_plan(str(study), [], {"out": "o", "marks": "m"})
+
+
+@pytest.mark.parametrize("given", ["nuclei", "nuclei=", "=x", "out=.", "nuclei=no/such"])
+def test_a_folder_that_is_none_is_refused(study, tmp_path, capsys, given):
+    assert main(["study", "--folder", given, str(study), str(tmp_path / "out")]) == 2
+    message = capsys.readouterr().err
+    assert f"--folder {given}" in message
+    assert message.count("\n") == 1
