@@ -1,9 +1,11 @@
 """`make chaos`: the memory of long runs over time, as CSV and a plot, and of label files over their size.
 
     python tests/chaos/memory.py OUT_DIR [--images 20000] [--points 5000000] [--megabytes 1000] [--parts fit ...]
+    python tests/chaos/memory.py OUT_DIR --parts video [--minutes 30] [--ckpt best.ckpt]
 
 Each part runs carcloc in a process of its own, whose memory (all its processes, shared pages once) is looked at every
-half second. Predict and test need the checkpoint of fit; the plot needs all three.
+half second. Predict and test need the checkpoint of fit, and video where none is given; the plot needs all three.
+The video is one of ``carcloc synth``, and done only where it is asked for.
 """
 
 import argparse
@@ -36,6 +38,7 @@ READ += "frames = read_coco(sys.argv[1], '', check_images=False); print(time.pro
 
 
 PARTS = ("fit", "predict", "test", "plot", "labels")
+VIDEO_FPS = 5
 
 
 def main() -> int:
@@ -44,11 +47,17 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=20_000, help="for fit and predict")
     parser.add_argument("--points", type=int, default=5_000_000, help="for test")
     parser.add_argument("--megabytes", type=int, default=1000, help="of the largest label file")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--parts", nargs="+", choices=(*PARTS, "video"), default=PARTS)
+    parser.add_argument("--minutes", type=float, default=30, help="length of the video")
+    parser.add_argument("--ckpt", type=Path, help="checkpoint for the video; that of fit without it")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    draw_frames(options.out / "data", options.images, options.points)
+    if set(options.parts) & {"fit", "predict", "test"}:
+        draw_frames(options.out / "data", options.images, options.points)
     sound = [watch(part, options.out, options.images) for part in ("fit", "predict", "test") if part in options.parts]
+    if "video" in options.parts:
+        checkpoint = options.ckpt or options.out / "fit" / "checkpoints" / "best.ckpt"
+        sound.append(watch_video(options.out, options.minutes, checkpoint))
     if "plot" in options.parts:
         plot_lines(options.out, options.images, options.points)
     if "labels" in options.parts:
@@ -75,6 +84,19 @@ def watch(part: str, out: Path, images: int) -> bool:
     line = watched([*CARCLOC, part, *words], out / f"{part}.log")
     write_rows(out / f"memory_{part}.csv", ("seconds", "megabytes"), line)
     return is_flat(part, line)
+
+
+def watch_video(out: Path, minutes: float, checkpoint: Path) -> bool:
+    """Predict on a video with all that it writes by default; whether its memory is flat."""
+    made = out / f"video_{minutes:g}"
+    if not made.exists():
+        length = ["--seconds", f"{60 * minutes:g}", "--fps", str(VIDEO_FPS)]
+        subprocess.run([*CARCLOC, "synth", str(made), "--video", "--n-videos", "1", *length], check=True)
+    words = ["--ckpt_path", str(checkpoint), "--data.predict_source", str(made / "videos"), "--wandb", "off"]
+    words += ["--trainer.default_root_dir", str(out / "video"), "--trainer.accelerator", "cpu"]
+    line = watched([*CARCLOC, "predict", *words], out / "video.log")
+    write_rows(out / "memory_video.csv", ("seconds", "megabytes"), line)
+    return is_flat("video", line)
 
 
 def draw_frames(folder: Path, images: int, points: int) -> None:
