@@ -45,8 +45,13 @@ class View:
     @cached_property
     def mask(self) -> UInt8:
         """255 where tissue may be: glare moves with the lamp and the black border not at all."""
-        odd = ((self.grey < _DARKEST) | (self.grey > _BRIGHTEST)).astype(np.uint8)
-        return np.asarray(255 * (1 - cv2.dilate(odd, np.ones((7, 7), np.uint8))), np.uint8)
+        return np.asarray(255 * (1 - _widened((self.grey < _DARKEST) | (self.grey > _BRIGHTEST))), np.uint8)
+
+    @cached_property
+    def glare(self) -> float:
+        """The share of what is lit that glare and its rims hide, 0 to 1."""
+        lit = self.grey >= _DARKEST
+        return float((_widened(self.grey > _BRIGHTEST)[lit] > 0).mean()) if lit.any() else 0.0
 
     @cached_property
     def corners(self) -> npt.NDArray[np.float32]:
@@ -79,6 +84,10 @@ class View:
         """Pixels of the small copy to image pixels."""
         factor = np.array([self.size[1] / self.grey.shape[1], self.size[0] / self.grey.shape[0]])
         return np.asarray(rescale(np.asarray(xy, np.float64), factor))
+
+
+def _widened(where: npt.NDArray[np.bool_]) -> UInt8:
+    return np.asarray(cv2.dilate(where.astype(np.uint8), np.ones((7, 7), np.uint8)), np.uint8)
 
 
 def motion_by_flow(before: View, now: View) -> Motion | None:

@@ -1,84 +1,28 @@
 """A few frames that stand for a video or a folder."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from carcinosis_loc.files import make_folder, write_bytes, write_json
 from carcinosis_loc.points import Frame
 from carcinosis_loc.writers.base import About, Found, PredictionWriter
+from carcinosis_loc.writers.choosing import Kept, Spread, Steadiness
+from carcinosis_loc.writers.clearness import clearness
 
-MOST = 12
 _FOLDER = "key_frames"
-
-
-class Kept(NamedTuple):
-    """A frame that may become a key frame; ``place`` is its number in the sequence."""
-
-    place: int
-    image_id: int
-    name: str
-    n_points: int
-    total_score: float
-
-    @property
-    def worth(self) -> tuple[int, float]:
-        """More points are better, then higher scores."""
-        return self.n_points, self.total_score
-
-
-class Spread:
-    """Keeps the best frame of each stretch of a sequence whose length nobody knows.
-
-    Stretches are of equal length, and double it when there are too many: so what is kept is spread over the whole, and
-    bounded.
-    """
-
-    def __init__(self, length: int = 1, count: int = 0, kept: Mapping[int, Kept] | None = None) -> None:
-        self.length = length
-        self.count = count
-        self.kept: dict[int, Kept] = dict(kept or {})
-
-    def offer(self, candidate: Kept) -> bool:
-        """Take the next frame of the sequence, whose place is ``count``; whether it is kept, for now."""
-        stretch = self.count // self.length
-        self.count += 1
-        if stretch in self.kept and self.kept[stretch].worth >= candidate.worth:
-            return False
-        self.kept[stretch] = candidate
-        if len(self.kept) > 2 * MOST:
-            self._double()
-        return candidate in self.kept.values()
-
-    def best(self) -> list[Kept]:
-        """At most 12, in the order of the sequence; frames without a point only where no frame has one."""
-        final = Spread(self.length, self.count, self.kept)
-        while len(final.kept) > MOST:
-            final._double()
-        chosen: list[Kept] = []
-        for one in sorted(final.kept.values()):
-            # the best of two stretches may lie side by side where these meet: then they look alike
-            if chosen and one.place - chosen[-1].place < final.length / 2:
-                chosen[-1] = max(chosen[-1], one, key=lambda kept: kept.worth)
-            else:
-                chosen.append(one)
-        return [one for one in chosen if one.n_points] or chosen
-
-    def _double(self) -> None:
-        merged: dict[int, Kept] = {}
-        for stretch in sorted(self.kept):
-            one, half = self.kept[stretch], stretch // 2
-            if half not in merged or one.worth > merged[half].worth:
-                merged[half] = one
-        self.length, self.kept = 2 * self.length, merged
 
 
 class KeyFrames(PredictionWriter):
     """``key_frames/<name>.jpg``: up to 12 frames, without marks, of each video, and of all images together.
 
-    They are spread over time, and have the most points of their stretch. ``key_frames.json`` lists them by image id.
+    They are spread over time. Of each stretch it is the frame with the largest sum of probabilities (of scores, without
+    calibration) times clearness. In a tracked video the points that stay are summed, see ``Steadiness``, and nodules
+    that an earlier key frame shows weigh nothing; where no point stays, all are summed. ``key_frames.json`` lists the
+    frames by image id, with their clearness.
 
     Args:
         while_reading: take frames as they come, since they cannot be read again; else at the end, from their files.
@@ -88,6 +32,7 @@ class KeyFrames(PredictionWriter):
         super().__init__()
         self.wants_pixels = while_reading
         self._spreads: dict[str, Spread] = {}  # by video; all images go by the empty name
+        self._steadiness: dict[str, Steadiness] = {}
 
     def begin(self, about: About) -> None:
         """Start without any."""
@@ -96,13 +41,17 @@ class KeyFrames(PredictionWriter):
 
     def frame(self, found: Found) -> None:
         """Keep the frame if it is the best of its stretch so far."""
-        assert self.about is not None
-        name = self._name(found.frame, found.index)
-        score = float(found.peaks.scores.sum(dtype=np.float64))
-        spread = self._spreads.setdefault(found.frame.file_name if found.in_video else "", Spread())
-        candidate = Kept(spread.count, found.frame.image_id, name, len(found.peaks), round(score, 6))
+        key, image = found.frame.file_name if found.in_video else "", found.image()
+        spread = self._spreads.setdefault(key, Spread())
+        name, clear = self._name(found.frame, found.index), clearness(image)
+        stays = self._stays(key, found)
+        values = clear * self._probabilities(found)
+        sums = round(float(values[stays].sum()), 6), round(float(values.sum()), 6)
+        tracks = () if found.track_ids is None else found.track_ids[stays].tolist()
+        entry = spread.count, found.frame.image_id, name, len(found.peaks)
+        candidate = Kept(*entry, *sums, round(clear, 3), tracks)
         if spread.offer(candidate):
-            bgr = np.ascontiguousarray(found.image()[..., ::-1])
+            bgr = np.ascontiguousarray(image[..., ::-1])
             _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 92])
             write_bytes(self._candidates / f"{found.frame.image_id}.jpg", bytes(data))
 
@@ -113,7 +62,10 @@ class KeyFrames(PredictionWriter):
             if path.name.startswith(".") or int(path.stem) not in wanted:
                 path.unlink()
         return {
-            name: [spread.length, spread.count, [[key, *one] for key, one in spread.kept.items()]]
+            name: [
+                *(spread.length, spread.count, [[key, *one] for key, one in spread.kept.items()]),
+                self._steadiness[name].recent if name in self._steadiness else None,
+            ]
             for name, spread in self._spreads.items()
         }
 
@@ -121,8 +73,10 @@ class KeyFrames(PredictionWriter):
         """Go on with those that were kept."""
         self._spreads = {
             name: Spread(length, count, {key: Kept(*one) for key, *one in kept})
-            for name, (length, count, kept) in state.items()
+            for name, (length, count, kept, *_) in state.items()
         }
+        recent = {name: rest[0] for name, (_, _, _, *rest) in state.items() if rest}  # an earlier version kept none
+        self._steadiness = {name: Steadiness(ids) for name, ids in recent.items() if ids is not None}
 
     def finish(self) -> None:
         """Choose, and put the chosen in their folder."""
@@ -133,11 +87,24 @@ class KeyFrames(PredictionWriter):
                 make_folder(target.parent)
                 if source.exists():  # else it was moved before a kill
                     source.rename(target)
-                entries.append({"image_id": one.image_id, "file": f"{_FOLDER}/{one.name}.jpg"})
+                file = f"{_FOLDER}/{one.name}.jpg"
+                entries.append({"image_id": one.image_id, "file": file, "clearness": one.clearness})
         write_json(self.folder / "key_frames.json", entries)
         for path in self._candidates.iterdir():
             path.unlink()
         self._candidates.rmdir()
+
+    def _stays(self, key: str, found: Found) -> npt.NDArray[np.bool_]:
+        """``(N,)``, which points stay; all, where nobody tracks them."""
+        if found.track_ids is None:
+            return np.ones(len(found.peaks), bool)
+        return self._steadiness.setdefault(key, Steadiness()).of(found.track_ids)
+
+    def _probabilities(self, found: Found) -> npt.NDArray[np.float64]:
+        """``(N,)``, of the points; their scores, where nothing was calibrated."""
+        assert self.about is not None
+        calibration, scores = self.about.calibration, np.asarray(found.peaks.scores, np.float64)
+        return scores if calibration is None else calibration.scale.probability(scores)
 
     def _name(self, frame: Frame, index: int | None) -> str:
         assert self.about is not None
