@@ -1,19 +1,10 @@
-"""The laparoscopic predictive index (Fagotti score): what the sheet says, and which frames stand beside its items.
+"""The laparoscopic predictive index (Fagotti score): what the sheet says.
 
 Nothing here computes a score. Points inform on two items, and with caution on a third; the other four are about
 retraction, cake and infiltration, which points do not show.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-
-from carcinosis_loc.report.frames import Findings
-from carcinosis_loc.report.stations import Interval, frames_of
-
-_MOST_FRAMES = 3
-_APART_S = 2.0  # moments nearer than this show the same
 
 
 @dataclass(frozen=True)
@@ -133,43 +124,3 @@ AGREEMENT = (
     "adjusted score; 11 surgeons, 15 videos); mesentery, stomach and liver could least be explored (FRANCOGYN "
     "study, abstract)."
 )
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A frame of many points: its index, its number of points, and whether the page holds its picture."""
-
-    frame: int
-    n_points: int
-    shown: bool
-
-
-def evidence(findings: Findings, item: Item, intervals: Sequence[Interval]) -> list[Moment]:
-    """The frames with the most points in the item's stations, apart in time: some with a picture, then some without.
-
-    Empty where points do not inform the item, or no interval is of its stations.
-    """
-    chosen = frames_of(findings, [one for one in intervals if one.station in item.stations])
-    return _busiest(findings, chosen.tolist())
-
-
-def busiest(findings: Findings) -> list[Moment]:
-    """The same over the whole procedure, for where nobody said what the camera looked at."""
-    return _busiest(findings, [frame for frame, _ in findings.key_frames])
-
-
-def _busiest(findings: Findings, candidates: Sequence[int]) -> list[Moment]:
-    counts, shown = findings.counts(), {frame for frame, _ in findings.key_frames}
-    order = sorted(candidates, key=lambda frame: (frame not in shown, -counts[frame], frame))
-    taken: list[Moment] = []
-    for frame in order:
-        same_kind = sum(one.shown == (frame in shown) for one in taken)
-        if same_kind < _MOST_FRAMES and counts[frame] > 0 and all(_apart(findings, frame, one.frame) for one in taken):
-            taken.append(Moment(frame, int(counts[frame]), frame in shown))
-    return taken
-
-
-def _apart(findings: Findings, one: int, other: int) -> bool:
-    frames = findings.frames
-    gap = abs(frames.time_s[one] - frames.time_s[other])
-    return frames.name[one] != frames.name[other] or bool(np.isnan(gap) or gap >= _APART_S)

@@ -95,6 +95,7 @@ class Findings:
         images: ``(M,)``, indices of the frames that are no video's.
         tracks: nodules linked over the frames of videos; None where nobody linked them.
         key_frames: index of a frame and its picture without marks.
+        clear_key_frames: they were chosen for being clear too, and not for their number of points alone.
         provenance: what made the folder, as it was written; empty where nothing was.
     """
 
@@ -106,12 +107,24 @@ class Findings:
     images: Int64
     tracks: list[Track] | None = None
     key_frames: list[tuple[int, Path]] = field(default_factory=list)
+    clear_key_frames: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def counts(self, threshold: float | None = None) -> Int64:
         """``(F,)``: points at or above ``threshold`` (the folder's own where none is given) in every frame."""
         kept = self.found.score >= (self.threshold if threshold is None else threshold)
         return np.bincount(self.found.frame[kept], minlength=len(self.frames)).astype(np.int64)
+
+    def steady_counts(self) -> Int64:
+        """``(F,)``: of the points that count those of counted nodules; all, where none is (in images, too)."""
+        counts = self.counts()
+        for video in self.videos:
+            tracks = self.tracks_of(video)
+            if tracks:
+                counted = np.isin(self.found.track_id, [one.track_id for one in tracks])
+                kept = counted & (self.found.score >= self.threshold)
+                counts[video.frames] = np.bincount(self.found.frame[kept], minlength=len(counts))[video.frames]
+        return counts
 
     def tracks_of(self, video: Video, min_seen_share: float = MIN_SEEN_SHARE) -> list[Track] | None:
         """The nodules of a video, as ``tracking.count_unique`` counts them; the best score reaches the threshold."""

@@ -52,17 +52,17 @@ def _video(entry: Entry) -> dict[str, Any]:
     }
 
 
-def read_key_frames(folder: Path, index: Mapping[int, int]) -> list[tuple[int, Path]]:
-    """Each key frame's index and picture, in the order of the frames.
+def read_key_frames(folder: Path, index: Mapping[int, int]) -> tuple[list[tuple[int, Path]], bool]:
+    """Each key frame's index and picture, in the order of the frames; and whether they were chosen for clearness too.
 
     Raises:
         InputError: the list is damaged, names a frame that is not listed, or a picture that is missing or elsewhere.
     """
     path = folder / "key_frames.json"
     if not path.exists():
-        return []
+        return [], False
     document = {"key_frames": read_json(path)}
-    listed = []
+    listed, clear = [], []
     for entry in entries(document, "key_frames", path):
         image_id, name = entry.integer("image_id"), entry.required("file")
         if image_id not in index:
@@ -73,7 +73,8 @@ def read_key_frames(folder: Path, index: Mapping[int, int]) -> list[tuple[int, P
         if not picture.is_file():
             raise entry.error(f"{shown(name)}: there is no such picture; run carcloc predict again")
         listed.append((index[image_id], picture))
-    return sorted(listed)
+        clear.append("clearness" in entry.fields)  # which carcloc did not know at first
+    return sorted(listed), bool(clear) and all(clear)
 
 
 def measured(folder: Path, provenance: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -8,22 +8,14 @@ import numpy as np
 
 from carcinosis_loc.report.burden import burden
 from carcinosis_loc.report.charts import Chart, Span, burden_chart, histogram_chart
-from carcinosis_loc.report.fagotti import (
-    AGREEMENT,
-    CUT_OFFS,
-    ITEMS,
-    UNVERIFIED,
-    Item,
-    Moment,
-    busiest,
-    evidence,
-)
-from carcinosis_loc.report.frames import Findings, Float64, Video
+from carcinosis_loc.report.evidence import Moment, busiest, evidence
+from carcinosis_loc.report.fagotti import AGREEMENT, CUT_OFFS, ITEMS, UNVERIFIED, Item
+from carcinosis_loc.report.frames import Findings, Float64, Track, Video
+from carcinosis_loc.report.labels import Labels
 from carcinosis_loc.report.origin import measured
 from carcinosis_loc.report.page import render, without_threshold
 from carcinosis_loc.report.pictures import Circle, circles, data_uri, mark_px
-from carcinosis_loc.report.stations import STATIONS, Interval, summaries
-from carcinosis_loc.report.times import clock
+from carcinosis_loc.report.stations import STATIONS, Interval, StationSummary, frames_of, summaries
 from carcinosis_loc.tracking import MIN_SEEN_SHARE, MIN_SIGHTINGS
 
 _MOST_ROWS = 100  # of the table of frames
@@ -34,7 +26,7 @@ _LEAST_IMAGES = 8  # for a histogram
 
 @dataclass(frozen=True)
 class KeyFrame:
-    """A frame as the page shows it; ``key`` is its name within the page."""
+    """A frame as the page shows it; ``key`` is its name within the page; ``station`` is what it shows."""
 
     key: str
     label: str
@@ -44,6 +36,17 @@ class KeyFrame:
     mark_px: float
     circles: list[Circle]
     count: int
+    station: str | None
+
+
+@dataclass(frozen=True)
+class _VideoRow:
+    """A line of the table of videos; ``tracks`` is None where nobody linked points."""
+
+    name: str
+    length: str
+    video: Video
+    tracks: list[Track] | None
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,9 @@ def procedure_page(
         least_s: a station that was inspected for less is flagged.
         anonymize: leave file names out.
     """
-    labels = _Labels(findings, anonymize)
+    labels = Labels(findings, anonymize)
     counts = findings.counts()
+    stations, key_frames = summaries(findings, intervals, least_s), _key_frames(findings, intervals, labels)
     return render(
         "procedure.html",
         findings=findings,
@@ -77,7 +81,8 @@ def procedure_page(
         counts=counts,
         median=float(np.median(counts)),
         busiest=labels.of(int(np.argmax(counts))) if counts.max() > 0 else None,
-        videos=[(labels.video(one), one, findings.tracks_of(one)) for one in findings.videos],
+        tracked=findings.tracks is not None,
+        videos=[_VideoRow(labels.video(v), labels.length(v), v, findings.tracks_of(v)) for v in findings.videos],
         n_unique=None if findings.tracks is None else sum(len(findings.tracks_of(v) or ()) for v in findings.videos),
         n_most=sum(len(findings.tracks_of(v, 0) or ()) for v in findings.videos),
         charts=_charts(findings, intervals, labels, window_s),
@@ -85,14 +90,15 @@ def procedure_page(
         min_seen_share=MIN_SEEN_SHARE,
         window_s=window_s,
         least_s=least_s,
-        stations=summaries(findings, intervals, least_s),
+        stations=stations,
         unseen=[name for name in STATIONS if not any(name in one.station or one.station in name for one in intervals)],
         has_intervals=bool(intervals),
-        key_frames=_key_frames(findings, labels),
+        key_frames=key_frames,
+        by_key={frame.key: frame for frame in key_frames},
         n_key_frames=len(findings.key_frames),
         levels=_levels(findings),
-        sheet=_sheet(findings, intervals, labels),
-        unassigned=[] if intervals else [labels.moment(one) for one in busiest(findings)],
+        sheet=_sheet(findings, intervals, stations, labels),
+        unassigned=[] if intervals else [_moment(one, labels) for one in busiest(findings)],
         cut_offs=CUT_OFFS,
         unverified=UNVERIFIED,
         agreement=AGREEMENT,
@@ -103,38 +109,7 @@ def procedure_page(
     )
 
 
-class _Labels:
-    """How frames are called: by name and time, or by number where names are to be left out."""
-
-    def __init__(self, findings: Findings, anonymize: bool) -> None:
-        self._findings = findings
-        self._anonymize = anonymize
-        self._numbers = {video.name: number for number, video in enumerate(findings.videos, 1)}
-        names = [self.video(video) for video in findings.videos]
-        source = findings.provenance.get("source") if not anonymize else None
-        n_images = len(findings.images)
-        self.title = source or (names[0] if len(names) == 1 and not n_images else None) or "Findings"
-
-    def video(self, video: Video) -> str:
-        return f"video {self._numbers[video.name]}" if self._anonymize else video.name
-
-    def of(self, frame: int) -> str:
-        """Such as ``12:31`` (one video), ``b.mp4, 12:31`` (several) or ``a.png`` (an image)."""
-        frames = self._findings.frames
-        time_s, name = frames.time_s[frame], frames.name[frame]
-        if np.isnan(time_s):
-            return f"image {frames.image_id[frame]}" if self._anonymize else name
-        at = clock(time_s)
-        if len(self._numbers) == 1:
-            return at
-        return f"video {self._numbers[name]}, {at}" if self._anonymize else f"{name}, {at}"
-
-    def moment(self, moment: Moment) -> dict[str, Any]:
-        """What the page needs of a moment."""
-        return {"key": f"frame-{moment.frame}", "label": self.of(moment.frame), **vars(moment)}
-
-
-def _charts(findings: Findings, intervals: Sequence[Interval], labels: _Labels, window_s: float) -> list[Chart]:
+def _charts(findings: Findings, intervals: Sequence[Interval], labels: Labels, window_s: float) -> list[Chart]:
     counts, charts = findings.counts(), []
     for video in findings.videos:
         curve = burden(findings.frames.time_s[video.frames], counts[video.frames], video.duration_s, window_s)
@@ -146,9 +121,10 @@ def _charts(findings: Findings, intervals: Sequence[Interval], labels: _Labels, 
     return charts
 
 
-def _key_frames(findings: Findings, labels: _Labels) -> list[KeyFrame]:
+def _key_frames(findings: Findings, intervals: Sequence[Interval], labels: Labels) -> list[KeyFrame]:
     order, frames, found = np.argsort(findings.found.frame, kind="stable"), findings.frames, findings.found
     starts = np.searchsorted(found.frame[order], np.arange(len(frames) + 1))
+    station_of = {frame: one.station for one in intervals for frame in frames_of(findings, [one]).tolist()}
     shown = []
     for frame, picture in findings.key_frames[:_MOST_PICTURES]:
         size = int(frames.size[frame, 0]), int(frames.size[frame, 1])
@@ -157,7 +133,9 @@ def _key_frames(findings: Findings, labels: _Labels) -> list[KeyFrame]:
         count = int((found.score[of_frame] >= findings.threshold).sum())
         label, uri = labels.of(frame), data_uri(picture, size)
         marks = circles([(x, y, score) for x, y, score in points], size)
-        shown.append(KeyFrame(f"frame-{frame}", label, size[1], size[0], uri, mark_px(size), marks, count))
+        shown.append(
+            KeyFrame(f"frame-{frame}", label, size[1], size[0], uri, mark_px(size), marks, count, station_of.get(frame))
+        )
     return shown
 
 
@@ -185,21 +163,25 @@ def _levels(findings: Findings) -> dict[str, Any]:
 
 
 def _sheet(
-    findings: Findings, intervals: Sequence[Interval], labels: _Labels
-) -> list[tuple[Item, list[dict[str, Any]], list[str]]]:
-    """Each item, the moments beside it, and the stations with an interval that they come from."""
-    given = {one.station for one in intervals}
+    findings: Findings, intervals: Sequence[Interval], stations: Sequence[StationSummary], labels: Labels
+) -> list[tuple[Item, list[dict[str, Any]], list[StationSummary]]]:
+    """Each item, the moments beside it, and its stations with an interval, which they come from."""
+    brief = {one.station for one in stations if one.brief}
     return [
         (
             item,
-            [labels.moment(one) for one in evidence(findings, item, intervals)],
-            [name for name in item.stations if name in given],
+            [_moment(one, labels) for one in evidence(findings, item, intervals, brief)],
+            [one for one in stations if one.station in item.stations],
         )
         for item in ITEMS
     ]
 
 
-def _rows(findings: Findings, labels: _Labels) -> list[Row]:
+def _moment(moment: Moment, labels: Labels) -> dict[str, Any]:
+    return {"key": f"frame-{moment.frame}", "label": labels.of(moment.frame), **vars(moment)}
+
+
+def _rows(findings: Findings, labels: Labels) -> list[Row]:
     """The frames with the most points, in their own order: of a video that of each of its stretches, else of all."""
     counts, videos = findings.counts(), findings.videos
     best = np.full(len(counts), np.nan)

@@ -32,9 +32,9 @@ def read_findings(folder: Path) -> Findings:
     threshold = provenance.get("threshold")
     if threshold is None:
         threshold = float(found.score.min()) if len(found) else 0.5
-    key_frames = read_key_frames(folder, {int(one): place for place, one in enumerate(frames.image_id)})
+    key_frames, clear = read_key_frames(folder, {int(one): place for place, one in enumerate(frames.image_id)})
     tracks = _read_tracks(folder / "tracks.csv", {video.name for video in videos}) if videos else None
-    return Findings(folder, frames, found, threshold, videos, images, tracks, key_frames, provenance)
+    return Findings(folder, frames, found, threshold, videos, images, tracks, key_frames, clear, provenance)
 
 
 def _read_frames(path: Path) -> tuple[Frames, dict[Place, int]]:

@@ -60,3 +60,11 @@ def pdf(driver, path):
     """The page as it prints."""
     made = driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True, "printBackground": True})
     Path(path).write_bytes(base64.b64decode(made["data"]))
+
+
+def find(driver, selector):
+    return driver.find_element("css selector", selector)
+
+
+def find_all(driver, selector):
+    return driver.find_elements("css selector", selector)

@@ -38,7 +38,7 @@ def write(folder, images, points, key_frames=(), tracks=None, provenance=None):
         (folder / "key_frames").mkdir(exist_ok=True)
         name = f"key_frames/{image_id}.jpg"
         cv2.imwrite(str(folder / name), pixels[..., ::-1])
-        listed.append({"image_id": image_id, "file": name})
+        listed.append({"image_id": image_id, "file": name, "clearness": 1.5})
     (folder / "key_frames.json").write_text(json.dumps(listed))
     if tracks is not None:
         columns = "track_id,file_name,first_s,last_s,first_frame,last_frame,n_sightings,best_score"
@@ -60,14 +60,14 @@ def video_facts(name, duration_s, **more):
     return facts | {"every_nth": 25, "complete": True, "broke_off": None} | more
 
 
-def write_video(folder, name="case.mp4", seconds=60, size=SIZE, key_every=10, **more):
-    """One frame a second; nodule ``k`` (track ``k``) is seen in every k-th, with a score of 0.9 - k / 20."""
+def write_video(folder, name="case.mp4", seconds=60, size=SIZE, key_every=10, step_s=1.0, **more):
+    """One frame each ``step_s``; nodule ``k`` (track ``k``) is seen in every k-th, with a score of 0.9 - k / 20."""
     images, points, key_frames, seen = [], [], [], {}
     for second in range(seconds):
         image_id = second + 1
         images.append(
             {"id": image_id, "file_name": name, "width": size[1], "height": size[0]}
-            | {"frame": second * 25, "time_s": float(second)}
+            | {"frame": second * 25, "time_s": round(second * step_s, 3)}
         )
         for track in range(1, 13):
             if second % track == 0:

@@ -5,7 +5,7 @@ import json
 import shutil
 
 import pytest
-from test_report_page import Reader, page_of
+from pages import Reader, page_of
 
 from carcinosis_loc.cli import main
 

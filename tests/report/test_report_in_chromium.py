@@ -1,47 +1,13 @@
-"""The page in a real headless Chromium: the slider, the sheet, a phone, paper, names for those who cannot see."""
-
-import shutil
-import subprocess
+"""The page in a real headless Chromium: the slider, a phone, names for those who cannot see."""
 
 import pytest
-from browser import chromium, needs_chromium, pdf, resize
-from procedures import SIZE, write_images, write_video
-from test_report_page import NAMES, page_of
+from browser import find, find_all, needs_chromium, resize
+from pages import NAMES, page_of
+from procedures import SIZE, write_images
 
 from carcinosis_loc.report.reading import read_findings
 
 pytestmark = needs_chromium
-
-
-@pytest.fixture(scope="module")
-def driver():
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("case")
-    (root / "stations.csv").write_text("start,end,station\n0,15,diaphragm right\n15,19,pelvis\n41,52,liver\n")
-    folder = write_video(root / "predictions", score_scale=[2.0, 1.0])
-    page_of(folder, "--stations", str(root / "stations.csv"))
-    return folder
-
-
-@pytest.fixture
-def page(driver, folder):
-    resize(driver, 1200)
-    driver.get((folder / "report.html").as_uri())
-    assert driver.get_log("browser") == []
-    return driver
-
-
-def find(driver, selector):
-    return driver.find_element("css selector", selector)
-
-
-def find_all(driver, selector):
-    return driver.find_elements("css selector", selector)
 
 
 def visible_points(driver, key):
@@ -95,41 +61,6 @@ def test_a_point_lies_on_the_middle_of_its_pixel(page, folder):
     x, y, shown_x, shown_y, width = page.execute_script(script)
     scale = width / SIZE[1]
     assert (shown_x, shown_y) == pytest.approx(((x + 0.5) * scale, (y + 0.5) * scale), abs=0.05)
-
-
-def test_the_index_is_the_sum_of_what_is_entered_and_of_nothing_less(page):
-    fields = find_all(page, "fieldset.item")
-    output = find(page, "#index")
-    assert output.text == "Incomplete: 0 of 7 items entered."
-    values = ["2", "0", "2", "2", "0", "0", "2"]
-    for number, (field, value) in enumerate(zip(fields, values, strict=True), 1):
-        find(field, f"input[value='{value}']").send_keys(" ")
-        if number < 7:
-            assert output.text == f"Incomplete: {number} of 7 items entered."
-    assert output.text == (
-        "Predictive index 8 of 14, from the values entered above: at or above the cut-off 8, below the cut-off 10."
-    )
-    find(fields[1], "input[value='2']").send_keys(" ")
-    assert "Predictive index 10 of 14" in output.text
-    assert "at or above the cut-off 10" in output.text
-    find(page, "#sheet-reset").click()
-    page.execute_async_script("setTimeout(arguments[0], 50)")
-    assert output.text == "Incomplete: 0 of 7 items entered."
-    assert not find_all(page, "input[type=radio]:checked")
-
-
-def test_entries_are_gone_when_the_page_is_opened_again(page):
-    find(page, "fieldset.item input[value='2']").send_keys(" ")
-    page.refresh()
-    assert find(page, "#index").text == "Incomplete: 0 of 7 items entered."
-
-
-def test_evidence_shows_the_frame_with_its_points(page):
-    link = find(page, "fieldset[data-item=diaphragmatic] .thumbs a")
-    assert link.get_attribute("href").endswith("#fig-frame-0")
-    box = page.execute_script("return arguments[0].getBBox()", find(link, "use"))
-    assert (round(box["width"]), round(box["height"])) == (SIZE[1], SIZE[0])
-    assert not find_all(page, "fieldset[data-item=omental] .thumbs")
 
 
 @pytest.mark.parametrize("width", [320, 360, 768])
@@ -224,19 +155,3 @@ def test_names_run_nothing_and_the_policy_would_stop_them(driver, tmp_path):
 def test_nothing_is_fetched(page):
     fetched = page.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
     assert [name for name in fetched if not name.startswith("data:")] == []
-
-
-@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext (apt-get install poppler-utils)")
-def test_every_printed_page_says_research_use_only(page, tmp_path):
-    find(page, "fieldset.item input[value='2']").send_keys(" ")
-    pdf(page, tmp_path / "report.pdf")
-    text = subprocess.run(
-        ["pdftotext", tmp_path / "report.pdf", "-"], capture_output=True, text=True, check=True
-    ).stdout
-    pages = text.split("\f")[:-1]
-    assert len(pages) > 3
-    for number, one in enumerate(pages, 1):
-        assert "Research use only" in one
-        assert f"page {number} of {len(pages)}" in one
-    assert "Incomplete: 1 of 7 items entered." in text
-    assert "clear all entries" not in text

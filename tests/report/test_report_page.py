@@ -4,62 +4,14 @@ import base64
 import hashlib
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
+from pages import NAMES, Reader, page_of
 from procedures import write_images, write_video
 
 from carcinosis_loc.cli import main
 from carcinosis_loc.report import command
-from carcinosis_loc.report.fagotti import CUT_OFFS, ITEMS, busiest, evidence
 from carcinosis_loc.report.reading import read_findings
-from carcinosis_loc.report.stations import Interval
-
-NAMES = ("<script>window.hacked=1</script>.png", '" onload="window.hacked=1.png', "{{ 7*7 }}</script><img src=x>.png")
-
-
-class Reader(HTMLParser):
-    """Keeps the tags with their attributes, and the text outside of scripts and styles."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.text, self._raw = [], [], None
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self._raw = tag if tag in ("script", "style") else None
-
-    def handle_endtag(self, tag):
-        self._raw = None
-
-    def handle_data(self, data):
-        if self._raw is None:
-            self.text.append(data)
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.tags if name == tag]
-
-    @property
-    def words(self):
-        return " ".join(" ".join(self.text).split())
-
-
-def page_of(folder, *words):
-    assert main(["report", str(folder), *words]) == 0
-    return (folder / "report.html").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def minute(tmp_path_factory):
-    return write_video(tmp_path_factory.mktemp("minute") / "predictions")
-
-
-@pytest.fixture(scope="module")
-def stations(tmp_path_factory):
-    path = tmp_path_factory.mktemp("stations") / "stations.csv"
-    path.write_text("start,end,station\n0,15,diaphragm right\n15,19,pelvis\n41,52,liver\n")
-    return path
 
 
 def test_the_page_says_where_it_is_and_is_the_only_new_file(minute, capsys):
@@ -224,68 +176,6 @@ def test_a_failure_while_writing_leaves_the_earlier_page(minute, monkeypatch, ca
     assert command.NAME in capsys.readouterr().err
 
 
-# The sheet.
-
-
-def test_the_sheet_is_empty_and_no_sum_is_printed(minute, stations):
-    """Nothing is checked, and no number from 0 to 14 is called an index."""
-    page = Reader(page_of(minute, "--stations", str(stations)))
-    radios = [one for one in page.all("input") if one.get("type") == "radio"]
-    assert len({one["name"] for one in radios}) == len(ITEMS) == 7
-    assert sorted((one["name"], one["value"]) for one in radios) == sorted(
-        (item.key, value) for item in ITEMS for value in ("0", "2")
-    )
-    assert not [one for one in radios if "checked" in one]
-    assert "Incomplete: 0 of 7 items entered." in page.words
-    sheet = page.words.split("a sheet for the surgeon", 1)[1].split("Cut-offs in the literature", 1)[0]
-    assert not re.search(r"(index|score|PIV)\W+(of\W+)?\d", sheet, re.I)
-
-
-def test_points_inform_three_items_and_no_more():
-    assert [item.key for item in ITEMS if item.stations] == ["peritoneal", "diaphragmatic", "liver"]
-    assert all(item.points.startswith("Points cannot inform") for item in ITEMS if not item.stations)
-    assert "With caution" in next(item for item in ITEMS if item.key == "liver").points
-
-
-def test_evidence_comes_from_the_items_own_stations(minute):
-    findings = read_findings(minute)
-    intervals = [Interval("case.mp4", 0, 15, "diaphragm right"), Interval("case.mp4", 41, 52, "liver")]
-    by_key = {item.key: evidence(findings, item, intervals) for item in ITEMS}
-    assert [one.frame for one in by_key["diaphragmatic"] if one.shown] == [0, 10]
-    assert by_key["diaphragmatic"][0].n_points == 12
-    assert [one.frame for one in by_key["liver"] if one.shown] == [50]
-    assert {one.frame for one in by_key["liver"] if not one.shown} <= set(range(41, 52))
-    assert {key for key, found in by_key.items() if found} == {"diaphragmatic", "liver"}
-
-
-def test_without_intervals_frames_stand_beside_no_item(minute):
-    findings = read_findings(minute)
-    assert not any(evidence(findings, item, []) for item in ITEMS)
-    assert [one.frame for one in busiest(findings)] == [0, 30, 40]
-    words = Reader(page_of(minute)).words
-    assert "Frames with the most points, station not known" in words
-    assert "Evidence from" not in words
-
-
-def test_a_station_without_points_rules_nothing_out(tmp_path, stations):
-    folder = write_video(tmp_path, seconds=60)
-    (folder / "points.csv").write_text("file_name,frame,time_s,x,y,score,track_id\n")
-    words = Reader(page_of(folder, "--stations", str(stations))).words
-    assert "no point in diaphragm right. This does not rule disease out." in words
-
-
-def test_the_cut_offs_stand_with_their_sources_and_what_was_not_verified_says_so(minute):
-    assert {one.value for one in CUT_OFFS} == {8, 10}
-    words = Reader(page_of(minute)).words
-    for one in CUT_OFFS:
-        assert one.source in words
-        assert one.verified != one.checked.startswith("NOT VERIFIED")
-    assert "NOT VERIFIED: neither paper nor abstract could be read" in words
-
-
-# The table of frames, and what a test of the same checkpoint says.
-
-
 def test_a_long_video_has_one_row_a_stretch(tmp_path):
     folder = write_video(tmp_path, seconds=300, key_every=0)
     page = page_of(folder)
@@ -294,6 +184,39 @@ def test_a_long_video_has_one_row_a_stretch(tmp_path):
     counts = [sum(second % k == 0 for k in range(1, 13)) for second in range(300)]
     assert [int(count) for _, count in rows] == [max(counts[i : i + 3]) for i in range(0, 300, 3)]
     assert rows[0] == ("00:00", "12")
+
+
+@pytest.mark.parametrize(
+    ("step_s", "second", "length"),
+    [(1.0, "00:01", "00:12"), (0.2, "00:00.2", "00:12.0"), (0.04, "00:00.04", "00:12.00")],
+)
+def test_times_tell_frames_apart(tmp_path, step_s, second, length):
+    page = page_of(write_video(tmp_path, seconds=12, key_every=1, step_s=step_s))
+    rows = re.findall(r'<tr><th scope="row">([\d:.]+)</th>', page)
+    assert len(set(rows)) == 12
+    assert rows[1] == second
+    assert f"<strong>{second}</strong>" in page  # the caption of a key frame
+    assert f'data-label="length">{length}<' in page
+
+
+def test_the_page_says_how_key_frames_were_chosen(tmp_path):
+    folder = write_video(tmp_path)
+    words = Reader(page_of(folder)).words
+    assert "of each stretch the frame that is sharp, has little glare, and shows the most points that stay" in words
+    (folder / "tracks.csv").unlink()
+    assert "that stay" not in Reader(page_of(folder)).words
+    listed = json.loads((folder / "key_frames.json").read_text())
+    earlier = [{key: value for key, value in one.items() if key != "clearness"} for one in listed]
+    (folder / "key_frames.json").write_text(json.dumps(earlier))
+    words = Reader(page_of(folder)).words
+    assert "of each stretch the frame with the most points, whether or not it is sharp" in words
+    assert "that is sharp" not in words
+
+
+def test_a_key_frame_says_its_station(minute, stations):
+    words = Reader(page_of(minute, "--stations", str(stations))).words
+    assert "00:10 : 4 points, diaphragm right" in words
+    assert "00:20 : 5 points enlarge" in words  # at 20 s the camera looked at no station
 
 
 def test_what_was_seen_in_fewer_than_three_frames_is_no_unique_nodule(tmp_path):

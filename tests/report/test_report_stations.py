@@ -4,15 +4,12 @@ import math
 import os
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from procedures import write, write_images, write_video
 
 from carcinosis_loc import files
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.report.reading import read_findings
 from carcinosis_loc.report.stations import STATIONS, frames_of, read_stations, summaries
-from carcinosis_loc.report.times import clock, parsed
 
 
 @pytest.fixture(scope="module")
@@ -24,24 +21,6 @@ def table(tmp_path, text):
     path = tmp_path / "stations.csv"
     path.write_text(text)
     return path
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), (" 90.5 ", 90.5), ("1:30", 90), ("0:01:30.25", 90.25), ("2:00:00", 7200)]
-)
-def test_times_are_seconds_or_clocks(text, seconds):
-    assert parsed(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "-1", "1:60", "1:60:00", "nan", "1e3", "a", "1:2:3:4", "1,5"])
-def test_what_is_no_time_is_refused(text):
-    with pytest.raises(ValueError):
-        parsed(text)
-
-
-@given(st.integers(0, 10**6))
-def test_a_clock_reads_back(seconds):
-    assert parsed(clock(seconds)) == seconds
 
 
 def test_names_may_be_written_as_people_write_them(minute, tmp_path):

@@ -72,9 +72,13 @@
       const against = page.cut_offs.map((value) => `${index >= value ? "at or above" : "below"} the cut-off ${value}`);
       output.textContent = `Predictive index ${index} of ${2 * items.length}, from the values entered above: ${against.join(", ")}.`;
     };
-    sheet.addEventListener("change", sum);
-    sheet.addEventListener("reset", () => setTimeout(sum, 0));
+    // The case stands again beside the signature: on paper that may be another page.
+    const again = () => { byId("case-again").textContent = byId("case-id").value; };
+    const update = () => { sum(); again(); };
+    sheet.addEventListener("input", update);
+    sheet.addEventListener("change", update);
+    sheet.addEventListener("reset", () => setTimeout(update, 0));
     sheet.addEventListener("submit", (event) => event.preventDefault());
-    sum();
+    update();
   }
 })();
