@@ -21,13 +21,6 @@ from carcinosis_loc.export import ExportedModel, reading
 DOCS = Path(__file__).parents[2] / "docs" / "export.md"
 
 
-@pytest.fixture(scope="session")
-def exported(fitted, tmp_path_factory):
-    path = tmp_path_factory.mktemp("exported") / "model.onnx"
-    assert main(["export", str(fitted), str(path)]) == 0
-    return path
-
-
 def predict_words(model, spots, root, *more):
     return [
         *("predict", "--ckpt_path", str(model), "--data.predict_source", str(spots / "images")),
@@ -189,6 +182,8 @@ BAD = {
     "another format": (told(format=99), "format 99"),
     "a threshold that is none": (told(decoder={"threshold": 7}), "damaged"),
     "an absurd size": (told(image_size=[10**9, 3]), "damaged"),
+    "tiles that begin between cells": (told(multiple=30), "damaged"),
+    "tiles that begin nowhere": (told(multiple=65536), "tile"),
     "a changed weight": (edited(changed_weight), "weights have changed"),
     "a newer opset": (edited(lambda model: setattr(model.opset_import[0], "version", 999)), "onnx"),
     "other outputs": (edited(lambda model: model.graph.output.pop()), "inputs and outputs"),
