@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import cast
 
 import onnx
 import onnx.compose
@@ -55,7 +56,8 @@ def onnx_model(trained: Trained) -> onnx.ModelProto:
         ir_version=IR_VERSION,
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
     )
-    model = optimizer.optimize(model)  # among others makes each CastLike a Cast: ONNX Runtime warns of the former
+    # Among others this makes each CastLike a Cast: ONNX Runtime warns of the former.
+    model = cast(onnx.ModelProto, optimizer.optimize(model))
     for node in model.graph.node:  # where the code lay on the machine that exported it is nobody's business
         del node.metadata_props[:]
         node.ClearField("doc_string")
