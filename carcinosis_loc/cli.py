@@ -48,7 +48,7 @@ _PLAIN = {
     "score-tracks": ("track_scores_command", "Compare the identities of a video's points with the truth."),
     "study": ("study.command", "Run every combination of a study's factors, and report."),
     "report": ("report.command", "Write one self-contained page about a procedure or a test; for research use only."),
-    "export": ("export.command", "Write a checkpoint as an ONNX file, which runs without PyTorch."),
+    "export": ("export.command", "Write a checkpoint as one file: ONNX, which runs without PyTorch, or TorchScript."),
     "audit": ("audit.command", "Pick the few frames whose exhaustive marking would settle the threshold."),
 }
 

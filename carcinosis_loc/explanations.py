@@ -1,14 +1,16 @@
-"""What a parser says is wrong, with the file that says it and a guess at what was meant; errors of others as ours."""
+"""What the heads of help pages say; what is wrong with a command, in our words, with a guess at what was meant."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from inspect import signature
+from typing import Any
 
 import torch
 from jsonargparse import ArgumentError
 from lightning.pytorch import Trainer
+from lightning.pytorch.strategies import ParallelStrategy
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from carcinosis_loc.configs import CONFIG_FLAGS, config_with, option_values
@@ -16,6 +18,40 @@ from carcinosis_loc.data import PointDataModule
 from carcinosis_loc.errors import InputError, RunError, Stopped
 from carcinosis_loc.module import PointModule
 from carcinosis_loc.trust import in_our_words
+
+# Head of a command's --help: how it is called, and what matters of its hundred options.
+_HELP = {
+    "fit": (
+        "--config demo.yaml --data.image_dir D --data.train_json T --data.val_json V [options]",
+        "Train on sparse point labels. --config takes a file or a shipped name, and several of them are stacked. What "
+        "matters most: --data.batch_size, --data.image_size, --trainer.max_epochs, --trainer.default_root_dir (where "
+        "the run is written) and --ckpt_path last (go on with it).",
+    ),
+    "validate": (
+        "--ckpt_path C --data.image_dir D --data.val_json V [options]",
+        "Score a checkpoint on validation labels, which count as sparse where they do not say otherwise. What matters "
+        "most: --model.decoder.threshold, --model.match_radius_px and --trainer.default_root_dir.",
+    ),
+    "test": (
+        "--ckpt_path C --data.image_dir D --data.test_json T [options]",
+        "Score a checkpoint on test labels, which count as exhaustive where they do not say otherwise: precision, "
+        "recall, F1 and their curve. What matters most: --model.decoder.threshold, --model.match_radius_px and "
+        "--trainer.default_root_dir (where metrics.json is written).",
+    ),
+    "predict": (
+        "--ckpt_path C --data.predict_source IMAGE_FOLDER_OR_VIDEO [options]",
+        "Find points in images and videos with a checkpoint or a file of carcloc export; for research use only. What "
+        "matters most: --model.decoder.threshold, --data.per_second (frames of a video), --predictions.overlays, "
+        "--trainer.default_root_dir (where predictions/ is written) and --anonymize.",
+    ),
+}
+PARSERS: dict[str, Any] = {
+    "exit_on_error": False,
+    **{
+        name: {"exit_on_error": False, "usage": f"carcloc {name} {usage}", "description": text}
+        for name, (usage, text) in _HELP.items()
+    },
+}
 
 _GO_ON = "go on with the same command (fit: and --ckpt_path last)"
 
@@ -43,6 +79,27 @@ def in_one_line(command: str, options: list[str]) -> Iterator[None]:
             "a data-loading process was killed, most often for want of memory: lower --data.num_workers or "
             f"--data.cache_mb, then {_GO_ON}"
         ) from error
+
+
+def refused(error: Exception) -> InputError:
+    """What a part of the configuration refuses when it is built; of a machine without GPU, what to change."""
+    text = str(error)
+    if "No supported gpu backend" in text or "CUDAAccelerator" in text:
+        text = (
+            "trainer.accelerator asks for a GPU, and PyTorch finds none on this machine: leave multi_gpu.yaml out, or "
+            "add --trainer.accelerator cpu --trainer.sync_batchnorm false"
+        )
+    return InputError(f"config: {text}")
+
+
+def check_norms(trainer: Trainer, synchronised: bool) -> None:
+    """Refuse batch norms over several processes where there are none, which torch does at the first batch.
+
+    Raises:
+        InputError: they are asked for on CPUs.
+    """
+    if synchronised and isinstance(trainer.strategy, ParallelStrategy) and trainer.strategy.root_device.type == "cpu":
+        raise InputError("config: trainer.sync_batchnorm works on GPUs alone; add --trainer.sync_batchnorm false")
 
 
 def _of_another_process(error: RuntimeError) -> bool:

@@ -60,6 +60,25 @@ def _to_go_on(options: list[str], given: str) -> list[str]:
     return [*options, "--ckpt_path", str(path)]
 
 
+def check_epochs(checkpoint: str | None, max_epochs: int | None) -> None:
+    """Refuse to go on with a training that has had more epochs than it is to have.
+
+    Raises:
+        InputError: so it is.
+    """
+    if checkpoint is None or checkpoint in _OURS_NOT or max_epochs is None or max_epochs < 0:
+        return
+    try:
+        done = read_checkpoint(Path(checkpoint))["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    except (KeyError, TypeError):  # Lightning will say what it lacks
+        return
+    if isinstance(done, int) and done > max_epochs:
+        raise InputError(
+            f"{checkpoint}: has been trained for {done} epochs, and --trainer.max_epochs {max_epochs} asks for fewer: "
+            f"give more than {done} to go on, or begin another run in another --trainer.default_root_dir"
+        )
+
+
 def newest_checkpoint(root: Path) -> Path | None:
     """The checkpoint of a run that has trained longest and can be read; None where there is none at all.
 

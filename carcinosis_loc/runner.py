@@ -31,19 +31,18 @@ from carcinosis_loc.data import PointDataModule
 from carcinosis_loc.data.stream import stream_loader
 from carcinosis_loc.detector import FALLBACK_THRESHOLD
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.explanations import in_one_line
+from carcinosis_loc.explanations import PARSERS, check_norms, in_one_line, refused
 from carcinosis_loc.export import ExportedModule
 from carcinosis_loc.loggers import csv_logger, dashboard, without_paths
 from carcinosis_loc.models import read_checkpoint
 from carcinosis_loc.module import PointModule
 from carcinosis_loc.recipe import load_net, make_recipe, read_recipe
-from carcinosis_loc.resuming import EXPORTED, with_checkpoint
+from carcinosis_loc.resuming import EXPORTED, check_epochs, with_checkpoint
 from carcinosis_loc.run_folder import check_folder, lock_folder, run_folder
 from carcinosis_loc.trust import enforce, say_what_is_foreign
 
 logger = logging.getLogger(__name__)
 
-COMMANDS = ("fit", "validate", "test", "predict")
 # Our samplers shard by themselves, and evaluate each frame exactly once.
 TRAINER_DEFAULTS = {
     "use_distributed_sampler": False,
@@ -76,7 +75,7 @@ def run(words: list[str]) -> "RunCLI":
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             trainer_defaults=TRAINER_DEFAULTS,
-            parser_kwargs={"exit_on_error": False, **{name: {"exit_on_error": False} for name in COMMANDS}},
+            parser_kwargs=PARSERS,
             args=[command, *options],
         )
 
@@ -119,12 +118,10 @@ class RunCLI(LightningCLI):
         """Build data, model and trainer; an argument that one of them refuses is bad input."""
         try:
             super().instantiate_classes()
-        except InputError:
-            raise
-        except OSError:
+        except (InputError, OSError):
             raise
         except Exception as error:  # whatever an argument without sense leads a constructor to
-            raise InputError(f"config: {error}") from error
+            raise refused(error) from error
 
     def _set_seed(self) -> None:
         try:
@@ -141,6 +138,8 @@ class RunCLI(LightningCLI):
             self.model.optimizer(self.model.parameters())  # a rate below zero is refused here, not in training
         if command != "fit" and isinstance(self.model, PointModule):
             load_net(Path(settings.ckpt_path), read_checkpoint(Path(settings.ckpt_path)), self.model.net)
+        if command == "fit":
+            check_epochs(settings.ckpt_path, settings.trainer.max_epochs)
         root = Path(settings.trainer.default_root_dir)
         self._dump_config()
         self.model.recipe = make_recipe(self.config_dump)
@@ -161,6 +160,7 @@ class RunCLI(LightningCLI):
         if command == "fit" and trainer_settings.logger:
             trainer_settings.callbacks.append(LearningRateMonitor(logging_interval="step"))
         trainer = super().instantiate_trainer(**kwargs)
+        check_norms(trainer, settings.trainer.sync_batchnorm and command == "fit")
         if self.datamodule.stream is not None:
             stream_loader(self.datamodule.stream, trainer.world_size)  # refuses several processes before they start
         check_folder(root, fresh=command == "fit" and settings.ckpt_path is None)

@@ -12,7 +12,7 @@ from tiny_run import fit_words
 from carcinosis_loc.callbacks import AtomicCheckpointIO
 from carcinosis_loc.cli import main
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.resuming import newest_checkpoint, with_checkpoint
+from carcinosis_loc.resuming import check_epochs, newest_checkpoint, with_checkpoint
 from carcinosis_loc.run_folder import check_folder, lock_folder
 
 
@@ -105,6 +105,27 @@ def test_a_run_may_be_made_longer_and_not_shorter(copied, spots, tiny, capsys):
     assert main(again(spots, tiny, copied, "--trainer.max_epochs", "3")) == 0
     assert "cycle now has 36 steps and not 24" in capsys.readouterr().out
     assert step(copied / "checkpoints" / "last.ckpt") == 36
+
+
+def test_fewer_epochs_than_it_has_had_are_refused(copied, spots, tiny, capsys):
+    """Before anything is written, with the same exit code whatever the number."""
+    before = {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
+    assert main(again(spots, tiny, copied, "--trainer.max_epochs", "1")) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "last.ckpt: has been trained for 2 epochs, and --trainer.max_epochs 1 asks for fewer" in error
+    assert {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(("given", "max_epochs"), [(None, 1), ("null", 1), ("hpc", 1), ("last", None), ("last", -1)])
+def test_other_lengths_are_not_looked_at(given, max_epochs, copied):
+    check_epochs(str(copied / "checkpoints" / "last.ckpt") if given == "last" else given, max_epochs)
+
+
+def test_a_checkpoint_that_does_not_tell_its_epochs_is_left_to_lightning(tmp_path):
+    for number, loops in enumerate((None, {"fit_loop": {}}, {"fit_loop": {"epoch_progress": {"current": 3}}})):
+        torch.save({"state_dict": {}, "loops": loops}, tmp_path / f"{number}.ckpt")
+        check_epochs(str(tmp_path / f"{number}.ckpt"), 1)
 
 
 def test_a_second_name_leaves_no_third(tmp_path):

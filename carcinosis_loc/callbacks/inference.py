@@ -6,6 +6,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.export import ExportedModule
 from carcinosis_loc.models import HeatmapNet, prepared
 from carcinosis_loc.module import PointModule
 
@@ -57,12 +58,14 @@ class Inference(Callback):
         self._swap_out(pl_module)
 
     def _swap_in(self, module: LightningModule) -> None:
-        if isinstance(module, PointModule):  # an exported file has no network to touch
-            try:
+        try:
+            if isinstance(module, PointModule):
                 ready = prepared(module.net, **self.options)
-            except ValueError as error:
-                raise InputError(f"--inference: {error}") from error
-            self._trained, module.net = module.net, ready  # type: ignore[assignment]
+                self._trained, module.net = module.net, ready  # type: ignore[assignment]
+            elif isinstance(module, ExportedModule):  # its network is as it was exported
+                module.exported.cut_above(self.options["tile_px"], self.options["margin_px"])
+        except ValueError as error:
+            raise InputError(f"--inference: {error}") from error
 
     def _swap_out(self, module: LightningModule) -> None:
         if self._trained is not None:

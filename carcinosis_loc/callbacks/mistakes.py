@@ -43,15 +43,7 @@ class MistakeFiles(Callback):
         """Begin anew."""
         self._worst, self._totals = {}, Counter()
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def on_test_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:
         """Compare the peaks of a batch with its points."""
         assert isinstance(pl_module, PointModule)
         found: Detections = outputs

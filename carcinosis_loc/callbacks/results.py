@@ -37,15 +37,7 @@ class ResultFiles(Callback):
         """Begin anew."""
         self._rows = []
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def on_test_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:
         """Keep a row for each frame."""
         assert isinstance(pl_module, PointModule)
         self._rows += _rows(outputs, pl_module)
@@ -58,15 +50,7 @@ class ResultFiles(Callback):
         """Begin anew."""
         self._rows = []
 
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:
         """Keep a row for each frame, where the command is validate."""
         assert isinstance(pl_module, PointModule)
         if trainer.state.fn == "validate":

@@ -1,4 +1,4 @@
-"""Models in files that run without PyTorch: written by ``carcloc export``, read by ``predict`` and ``load``."""
+"""Models in one file: written by ``carcloc export``; those of ONNX are read by ``predict`` and ``load``."""
 
 from carcinosis_loc.export.model import ExportedModel, Runtime
 from carcinosis_loc.export.module import ExportedModule, exported_settings

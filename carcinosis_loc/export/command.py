@@ -12,7 +12,12 @@ _Written = tuple[tuple[int, int] | None, float]  # the size that images are lett
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``carcloc export``."""
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint of carcloc fit")
-    parser.add_argument("out", type=Path, metavar="OUT", help="the file to write: .onnx, or .ts for TorchScript")
+    parser.add_argument(
+        "out",
+        type=Path,
+        metavar="OUT",
+        help="the file to write: .onnx runs without PyTorch; .ts (TorchScript) needs it",
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -28,6 +28,7 @@ class Metadata:
         image_size: ``(height, width)`` that images are letterboxed to; None keeps their size.
         category: what the points are, where the labels named it.
         stride: network pixels a cell of the logits.
+        multiple: where tiles may begin, see ``Backbone``; None in files of earlier versions, which cannot be tiled.
         match_radius_px: how far a peak may lie from the point that it finds, image pixels.
         decoder: how the graph finds peaks; its threshold is None unless it was given by hand.
         calibration: the threshold that was chosen in training, if one was.
@@ -44,6 +45,7 @@ class Metadata:
     calibration: Calibration | None
     checkpoint_sha256: str
     weights_sha256: str = ""
+    multiple: int | None = None
 
     def text(self) -> str:
         """As JSON; ``threshold`` is the one to use, and stands there for readers without carcloc."""
@@ -53,6 +55,7 @@ class Metadata:
             "threshold": threshold_of(self.decoder, self.calibration),
             "image_size": self.image_size,
             "stride": self.stride,
+            "multiple": self.multiple,
             "match_radius_px": self.match_radius_px,
             "category": self.category,
             "decoder": {name: getattr(self.decoder, name) for name in ("threshold", *_NUMBERS)},
@@ -91,9 +94,12 @@ def _checked(path: Path, content: Mapping[str, Any]) -> Metadata:
     numbers = [content["stride"], content["match_radius_px"], *(decoder[name] for name in _NUMBERS), *(size or [1, 1])]
     if not all(isinstance(number, int | float) and math.isfinite(number) and number >= 0 for number in numbers):
         raise ValueError("a number in it is none")
-    whole = [content["stride"], decoder["top_k"], *(size or [1, 1])]
+    multiple = content.get("multiple")
+    whole = [content["stride"], decoder["top_k"], *(size or [1, 1]), *([] if multiple is None else [multiple])]
     if not all(isinstance(number, int) and 1 <= number <= 65536 for number in whole):
         raise ValueError("a size or a count in it makes no sense")
+    if multiple is not None and multiple % content["stride"]:
+        raise ValueError("multiple is none of stride")
     if size is not None and len(size) != 2:
         raise ValueError("image_size is no [height, width]")
     if content["category"] is not None and not isinstance(content["category"], str):
@@ -108,4 +114,5 @@ def _checked(path: Path, content: Mapping[str, Any]) -> Metadata:
         checked_calibration(path, content["calibration"]),
         content["checkpoint_sha256"],
         content["weights_sha256"],
+        multiple,
     )

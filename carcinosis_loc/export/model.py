@@ -1,6 +1,7 @@
 """An exported file that is open, in one of two runtimes."""
 
 import contextlib
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,10 +10,15 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.export.reading import needed, read_exported
-from carcinosis_loc.points import Float32, Peaks
+from carcinosis_loc.heatmap import cells_of
+from carcinosis_loc.models.tiles import Tile, logits_in_tiles, tiles
+from carcinosis_loc.points import Float32, Peaks, Size
+
+logger = logging.getLogger(__name__)
 
 Runtime = Literal["onnxruntime", "openvino"]
 Pixels = npt.NDArray[np.uint8]
@@ -52,6 +58,23 @@ class ExportedModel:
         with self._blamed(runtime):
             self._run: _Run = start(content, self.path, threads or torch.get_num_threads())
         self._runtime = runtime
+        self.cut_above()
+
+    def cut_above(self, tile_px: int | None = 2048, margin_px: int = 256) -> None:
+        """From now on see an image with a side above ``tile_px`` in tiles, see ``TiledNet``; None: no image.
+
+        A file of an earlier version does not say where tiles may begin: it sees any image as a whole, and a warning
+        says so.
+
+        Raises:
+            InputError: see ``tiles``.
+        """
+        if tile_px is not None and self.metadata.multiple is not None:
+            try:
+                next(tiles((1, 1), tile_px, margin_px, self.metadata.multiple))
+            except ValueError as error:
+                raise InputError(f"{self.path}: {error}") from error
+        self._tile_px, self._margin_px = tile_px, margin_px
 
     def __call__(self, image: Pixels, valid: Mask) -> Answer:
         """Peaks of a batch, all above the score floor.
@@ -61,10 +84,40 @@ class ExportedModel:
             valid: ``(B, 1, H, W)``, bool; False on padding.
         """
         with self._blamed(self._runtime):
-            points, scores, count, logits = self._run(np.ascontiguousarray(image), np.ascontiguousarray(valid))
+            cuts = self._cuts((image.shape[2], image.shape[3]))
+            return self._whole(image, valid) if cuts is None else self._in_tiles(image, valid, cuts)
+
+    def _cuts(self, size: Size) -> Iterator[Tile] | None:
+        if self._tile_px is None or max(size) <= self._tile_px:
+            return None
+        if self.metadata.multiple is not None:
+            return tiles(size, self._tile_px, self._margin_px, self.metadata.multiple)
+        logger.warning(
+            "%s: was exported by an earlier version, and cannot be given images above %d px in tiles: they are seen as "
+            "a whole, which takes memory; export it anew",
+            self.path,
+            self._tile_px,
+        )
+        self._tile_px = None  # said once
+        return None
+
+    def _whole(self, image: Pixels, valid: Mask) -> Answer:
+        points, scores, count, logits = self._run(np.ascontiguousarray(image), np.ascontiguousarray(valid))
         falling = np.minimum.accumulate(scores, axis=1)  # vectorised sigmoids may err by the last bit
         peaks = [Peaks(xy[:n], score[:n]) for xy, score, n in zip(points, falling, count, strict=True)]
         return Answer(peaks, logits)
+
+    def _in_tiles(self, image: Pixels, valid: Mask, cuts: Iterator[Tile]) -> Answer:
+        """The graph gives the logits of each tile; their peaks are found on the whole map, as the graph would."""
+
+        def logits_of(window: Tensor) -> Tensor:
+            nowhere = np.zeros((len(window), 1, *window.shape[2:]), np.bool_)  # no peaks of a tile's own
+            return torch.from_numpy(self._run(np.ascontiguousarray(window.numpy()), nowhere)[3])
+
+        stride = self.metadata.stride
+        logits = logits_in_tiles(logits_of, torch.from_numpy(image), stride, cuts)
+        peaks = self.metadata.decoder(logits, stride, cells_of(torch.from_numpy(valid), stride))
+        return Answer(peaks, logits.numpy())
 
     @contextlib.contextmanager
     def _blamed(self, runtime: str) -> Iterator[None]:

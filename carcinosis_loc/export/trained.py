@@ -38,5 +38,6 @@ def read_trained(path: Path) -> Trained:
         decoder=decoder,
         calibration=recipe.calibration,
         checkpoint_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        multiple=net.multiple,
     )
     return Trained(net.eval(), metadata)

@@ -7,10 +7,12 @@ import logging
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import cast
 
 import onnx
 import onnx.compose
 import torch
+from onnxscript import optimizer
 from torch import Tensor, nn
 
 from carcinosis_loc.export.decoding import IR_VERSION, back_graph, front_graph
@@ -44,9 +46,6 @@ def onnx_model(trained: Trained) -> onnx.ModelProto:
         onnx.compose.add_prefix(part, f"{name}/", rename_inputs=False, rename_outputs=False, inplace=True)
         whole.node.extend(part.graph.node)
         whole.initializer.extend(part.graph.initializer)
-    for node in whole.node:  # where the code lay on the machine that exported it is nobody's business
-        del node.metadata_props[:]
-        node.ClearField("doc_string")
     whole.input.extend([_value("image", onnx.TensorProto.UINT8), _value("valid", onnx.TensorProto.BOOL)])
     whole.output.extend([_value(name, onnx.TensorProto.FLOAT) for name in ("points", "scores")])
     whole.output.extend([_value("count", onnx.TensorProto.INT64), _value("logits", onnx.TensorProto.FLOAT)])
@@ -57,6 +56,11 @@ def onnx_model(trained: Trained) -> onnx.ModelProto:
         ir_version=IR_VERSION,
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
     )
+    # Among others this makes each CastLike a Cast: ONNX Runtime warns of the former.
+    model = cast(onnx.ModelProto, optimizer.optimize(model))
+    for node in model.graph.node:  # where the code lay on the machine that exported it is nobody's business
+        del node.metadata_props[:]
+        node.ClearField("doc_string")
     metadata = replace(metadata, weights_sha256=weights_digest(model))
     onnx.helper.set_model_props(model, {KEY: metadata.text()})
     onnx.checker.check_model(model, full_check=True)

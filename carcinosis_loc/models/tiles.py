@@ -4,7 +4,7 @@ What outgrows the memory is the network's features (some hundred times the pixel
 So the logits of all tiles are put together first and decoded as one map: there are no seams to find doubles at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -72,6 +72,30 @@ def _widened(span: Span, margin: int, length: int) -> Span:
     return max(0, span[0] - margin), min(length, span[1] + margin)
 
 
+def logits_in_tiles(net: Callable[[Tensor], Tensor], image: Tensor, stride: int, cuts: Iterable[Tile]) -> Tensor:
+    """The heatmap of a batch, put together from the cores of its tiles.
+
+    Args:
+        net: gives the logits of a window, ``(1, 3, h, w)`` -> ``(1, 1, ceil(h/s), ceil(w/s))``.
+        image: ``(B, 3, H, W)``.
+        stride: of the logits, pixels a cell.
+        cuts: the ``tiles`` of the image.
+    """
+    logits = torch.empty((len(image), 1, *map_size((image.shape[-2], image.shape[-1]), stride)), device=image.device)
+    for tile in cuts:
+        window = image[..., slice(*tile.rows), slice(*tile.columns)]
+        core = ..., _cells(tile.core_rows, 0, stride), _cells(tile.core_columns, 0, stride)
+        part = ..., _cells(tile.core_rows, tile.rows[0], stride), _cells(tile.core_columns, tile.columns[0], stride)
+        for one, map_of_one in zip(window, logits, strict=True):
+            map_of_one[core] = net(one[None])[0][part].float()
+    return logits
+
+
+def _cells(span: Span, origin: int, stride: int) -> slice:
+    first, last = (map_size((end - origin, 1), stride)[0] for end in span)
+    return slice(first, last)
+
+
 _CPU_PIXELS = 2**18  # one frame of 640 x 360: with more at once their features leave the cache, which costs a fifth
 
 
@@ -115,15 +139,4 @@ class TiledNet(nn.Module):
         if max(size) <= self.tile_px:
             parts = torch.split(image, _at_once(image))
             return self.net(image) if len(parts) == 1 else torch.cat([self.net(part) for part in parts])
-        logits = torch.empty((len(image), 1, *map_size(size, self.stride)), device=image.device)
-        for tile in tiles(size, self.tile_px, self.margin_px, self.multiple):
-            window = image[..., slice(*tile.rows), slice(*tile.columns)]
-            core = ..., self._cells(tile.core_rows, 0), self._cells(tile.core_columns, 0)
-            part = ..., self._cells(tile.core_rows, tile.rows[0]), self._cells(tile.core_columns, tile.columns[0])
-            for one, map_of_one in zip(window, logits, strict=True):
-                map_of_one[core] = self.net(one[None])[0][part].float()
-        return logits
-
-    def _cells(self, span: Span, origin: int) -> slice:
-        first, last = (map_size((end - origin, 1), self.stride)[0] for end in span)
-        return slice(first, last)
+        return logits_in_tiles(self.net, image, self.stride, tiles(size, self.tile_px, self.margin_px, self.multiple))

@@ -11,13 +11,13 @@ from carcinosis_loc.annotations.write import coco_file, image_entry, point_annot
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import make_folder, write_json
 from carcinosis_loc.points import Size
-from carcinosis_loc.synthetic.encoding import VideoWriter
 from carcinosis_loc.synthetic.filming import VideoFrame, draw_weather, film
 from carcinosis_loc.synthetic.flight import fly
 from carcinosis_loc.synthetic.looks import draw_look
 from carcinosis_loc.synthetic.panorama import make_panorama
 from carcinosis_loc.synthetic.progress import show_progress
 from carcinosis_loc.synthetic.staging import check_replaceable, put_in_place, staged
+from carcinosis_loc.video import VideoWriter
 
 _SMALLEST, _LARGEST = 64, 4096
 _MOST_FRAMES = 1_000_000

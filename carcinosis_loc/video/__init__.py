@@ -1,9 +1,9 @@
-"""Video in and out, through PyAV: frames with their times, whatever the container; overlays as MP4. No torch."""
+"""Video in and out, through PyAV: frames with their times, whatever the container; MP4 out of pictures. No torch."""
 
 from carcinosis_loc.video.opening import Video, find_video, is_video_name, probe
 from carcinosis_loc.video.rate import FrameRate
 from carcinosis_loc.video.reading import Outcome, VideoFrame, VideoReader
-from carcinosis_loc.video.writing import Mp4Segment, join_segments
+from carcinosis_loc.video.writing import Mp4Segment, VideoWriter, join_segments
 
 __all__ = [
     "FrameRate",
@@ -12,6 +12,7 @@ __all__ = [
     "Video",
     "VideoFrame",
     "VideoReader",
+    "VideoWriter",
     "find_video",
     "is_video_name",
     "join_segments",

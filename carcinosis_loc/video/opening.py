@@ -2,11 +2,9 @@
 
 import os
 import re
-import select
 import stat
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.video.piping import IndexBehind, Piped, StoppedStream
 
 STDIN = "-"
 # What a folder is searched for; a file that is named is opened whatever its suffix.
@@ -44,10 +43,6 @@ class Video:
     fps: float | None = None
     duration_s: float | None = None
     exact: bool = True
-
-
-class StoppedStream(Exception):
-    """A live stream was stopped, or gives nothing any more."""
 
 
 def is_video_name(path: Path) -> bool:
@@ -121,6 +116,11 @@ def opened(
     with ExitStack() as closing:
         try:
             container = closing.enter_context(_container(video, stop or threading.Event(), patience_s, closing))
+        except IndexBehind as error:
+            raise InputError(
+                f"{name}: is an MP4 or MOV with its index behind the pictures, which cannot be read from a pipe: give "
+                "the file's path, or pipe what ffmpeg -i FILE -c copy -movflags +faststart NEW.mp4 makes of it"
+            ) from error
         except (av.FFmpegError, ValueError, OSError, StoppedStream) as error:
             hint = "" if video.live else _hint(Path(video.source))
             raise InputError(f"{name}: cannot be read as a video ({_reason(error)}){hint}") from error
@@ -134,14 +134,14 @@ def opened(
 
 def _container(video: Video, stop: threading.Event, patience_s: float, closing: ExitStack) -> InputContainer:
     if video.source == STDIN:
-        return av.open(_Piped(0, stop, patience_s), "r")
+        return av.open(Piped(0, stop, patience_s), "r")
     if not video.live:
         return av.open(f"file:{video.source}", "r", options={"protocol_whitelist": "file"})
     if stat.S_ISCHR(os.stat(video.source).st_mode):
         return av.open(video.source, "r", format="video4linux2", timeout=patience_s)
     handle = os.open(video.source, os.O_RDONLY | os.O_NONBLOCK)  # while nobody writes into it, it would block here
     closing.callback(os.close, handle)
-    return av.open(_Piped(handle, stop, patience_s), "r")
+    return av.open(Piped(handle, stop, patience_s), "r")
 
 
 def frame_rate(stream: VideoStream) -> float | None:
@@ -163,23 +163,6 @@ def _duration(container: InputContainer, stream: VideoStream) -> tuple[float | N
         alone = len(container.streams) == 1
         return (None, True) if container.duration is None else (container.duration / av.time_base, alone)
     return 3600 * hours + 60 * minutes + seconds, True
-
-
-class _Piped:
-    """A pipe as PyAV reads it; a wait that can be ended."""
-
-    def __init__(self, handle: int, stop: threading.Event, patience_s: float) -> None:
-        self._handle, self._stop, self._patience_s = handle, stop, patience_s
-
-    def read(self, size: int) -> bytes:
-        """At most ``size`` bytes; none at the end of the stream, and when it is to end: an error would be printed."""
-        began = time.monotonic()
-        while not self._stop.is_set():
-            if select.select([self._handle], [], [], 0.2)[0]:
-                return os.read(self._handle, size)
-            if time.monotonic() - began > self._patience_s:
-                raise StoppedStream(f"nothing came for {self._patience_s:.0f} s")
-        return b""
 
 
 def _any_frame(packets: Iterator[Any]) -> bool:

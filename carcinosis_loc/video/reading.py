@@ -10,7 +10,8 @@ import numpy.typing as npt
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from carcinosis_loc.video.opening import StoppedStream, Video, frame_rate, opened
+from carcinosis_loc.video.opening import Video, frame_rate, opened
+from carcinosis_loc.video.piping import StoppedStream
 from carcinosis_loc.video.rate import FrameRate
 
 Rgb = npt.NDArray[np.uint8]

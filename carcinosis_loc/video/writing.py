@@ -1,6 +1,7 @@
-"""MP4 that browsers play, in segments that are joined without encoding again: so a video can be gone on with."""
+"""MP4 out of pictures: for browsers, in segments that are joined without encoding again; or nearly without loss."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -8,6 +9,7 @@ from types import TracebackType
 import av
 import numpy as np
 import numpy.typing as npt
+from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from carcinosis_loc.files import atomic_path, make_folder
@@ -17,7 +19,12 @@ Rgb = npt.NDArray[np.uint8]
 
 _TICKS = 90_000  # a second: holds the times of any usual frame rate
 # H.264 is what every browser plays; a build of FFmpeg without it writes what it has.
-_ENCODERS = ("libx264", "libopenh264", "mpeg4")
+_FOR_BROWSERS = {
+    "libx264": {"preset": "veryfast", "crf": "23"},
+    "libopenh264": {"qscale": "4"},
+    "mpeg4": {"qscale": "4"},
+}
+_NEARLY_WITHOUT_LOSS = {"libx264": {"preset": "fast", "crf": "12"}, "mpeg4": {"qscale": "2"}}
 # No encoder's name, no time of writing: nothing but the picture.
 _CONTAINER = {"fflags": "+bitexact", "video_track_timescale": str(_TICKS), "movie_timescale": str(_TICKS)}
 _BT709 = 1  # as H.273 numbers it; what players take for granted in HD
@@ -36,13 +43,7 @@ class Mp4Segment:
         make_folder(path.parent)
         self.last = first
         self._container = av.open(str(path), "w", format="mp4", options=_CONTAINER)
-        name = next(name for name in _ENCODERS if name in av.codecs_available)
-        options = {"preset": "veryfast", "crf": "23"} if name == "libx264" else {"qscale": "4"}
-        stream = self._container.add_stream(name, rate=25, options=options)
-        assert isinstance(stream, VideoStream)
-        self._stream = stream
-        self._stream.height, self._stream.width = size
-        self._stream.pix_fmt = "yuv420p"
+        self._stream = _stream(self._container, size, Fraction(25), _FOR_BROWSERS)
         context = self._stream.codec_context
         context.max_b_frames = 0  # pictures lie in the order of their times, so segments can be put in a row
         context.time_base = Fraction(1, _TICKS)
@@ -86,3 +87,51 @@ def join_segments(segments: Sequence[Path], target: Path) -> None:
                         if packet.dts is not None:  # the empty packet at the end has none
                             packet.stream = stream
                             out.mux(packet)
+
+
+class VideoWriter:
+    """An MP4 file at a fixed frame rate, there whole or not at all once the ``with`` block is left.
+
+    Equal pictures give equal bytes; little is lost, as befits what others are to look at and to measure.
+
+    Args:
+        path: of the file.
+        size: ``(height, width)``, even numbers.
+        fps: frames a second.
+    """
+
+    def __init__(self, path: Path, size: Size, fps: float) -> None:
+        self.path, self.size, self.fps = path, size, fps
+
+    def __enter__(self) -> "VideoWriter":
+        with ExitStack() as stack:
+            target = stack.enter_context(atomic_path(self.path))
+            self._container = stack.enter_context(av.open(str(target), "w", options={"fflags": "+bitexact"}))
+            rate = Fraction(self.fps).limit_denominator(1001)
+            self._stream = _stream(self._container, self.size, rate, _NEARLY_WITHOUT_LOSS)
+            self._stream.codec_context.thread_count = 1
+            self._stack = stack.pop_all()
+        return self
+
+    def add(self, picture: Rgb) -> None:
+        """The next picture, ``(height, width, 3)``."""
+        self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._container.mux(self._stream.encode(None))
+        self._stack.__exit__(kind, error, trace)
+
+
+def _stream(
+    container: OutputContainer, size: Size, rate: Fraction, encoders: Mapping[str, dict[str, str]]
+) -> VideoStream:
+    """A stream with the first of ``encoders`` that this build of FFmpeg has."""
+    name = next(name for name in encoders if name in av.codecs_available)
+    stream = container.add_stream(name, rate=rate, options=encoders[name])
+    assert isinstance(stream, VideoStream)
+    stream.height, stream.width = size
+    stream.pix_fmt = "yuv420p"
+    return stream

@@ -45,3 +45,10 @@ def test_what_is_no_video_on_standard_input(data, said, tmp_path, standard_input
     with pytest.raises(InputError, match=said):
         predict("-", tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_mp4_that_cannot_be_piped_writes_nothing(tmp_path, standard_input):
+    feed(standard_input, write_clip(tmp_path / "v.mp4", pictures(5)).read_bytes(), standard_input.close)
+    with pytest.raises(InputError, match=r"standard input: is an MP4 .*\+faststart"):
+        predict("-", tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from command_words import assert_refused
 from tiny_run import fit_words
@@ -106,6 +107,36 @@ def test_a_config_that_is_none_is_refused(spots, tiny, tmp_path, capsys):
         words = [word for word in words if word not in ("--trainer.max_epochs", "2")]
         assert_refused(main(words), capsys, "bad.yaml", named)
     assert os.listdir(tmp_path) == ["bad.yaml"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ([], "--trainer.accelerator cpu --trainer.sync_batchnorm false"),
+        (["--trainer.accelerator", "cuda"], "leave multi_gpu.yaml out"),
+        (["--trainer.accelerator", "cpu"], "add --trainer.sync_batchnorm false"),
+    ],
+)
+def test_the_config_for_gpus_on_a_machine_without_says_what_to_change(more, named, spots, tiny, tmp_path, capsys):
+    words = fit_words(spots, tiny, tmp_path / "out", "--config", "multi_gpu.yaml", *more)
+    assert_refused(main(words), capsys, "config: trainer.", named)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "needed"),
+    [("fit", "train_json"), ("validate", "val_json"), ("test", "test_json"), ("predict", "predict_source")],
+)
+def test_the_head_of_a_help_page_says_how_the_command_is_called(command, needed, capsys):
+    assert main([command, "--help"]) == 0
+    usage, text, rest = capsys.readouterr().out.split("\n\n", 2)
+    assert usage.startswith(f"usage: carcloc {command} --")
+    assert f"--data.{needed} " in usage
+    named = {word.rstrip(",.;") for word in f"{usage} {text}".split() if word.startswith("--")}
+    assert len(named) > 4
+    known = rest.replace("--model.decoder.help", "--model.decoder.threshold")  # an option of the class that is chosen
+    assert [flag for flag in named if not re.search(rf"{flag}\b", known)] == []
 
 
 @pytest.mark.parametrize("command", ["validate", "test", "predict"])

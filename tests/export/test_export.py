@@ -21,13 +21,6 @@ from carcinosis_loc.export import ExportedModel, reading
 DOCS = Path(__file__).parents[2] / "docs" / "export.md"
 
 
-@pytest.fixture(scope="session")
-def exported(fitted, tmp_path_factory):
-    path = tmp_path_factory.mktemp("exported") / "model.onnx"
-    assert main(["export", str(fitted), str(path)]) == 0
-    return path
-
-
 def predict_words(model, spots, root, *more):
     return [
         *("predict", "--ckpt_path", str(model), "--data.predict_source", str(spots / "images")),
@@ -153,9 +146,9 @@ def external(model):
 
 
 def external_in_a_node(model):
-    node = next(node for node in model.graph.node if node.op_type == "Constant" and node.attribute[0].HasField("t"))
-    node.attribute[0].t.data_location = onnx.TensorProto.EXTERNAL
-    node.attribute[0].t.external_data.add(key="location", value="/etc/hostname")
+    tensor = onnx.TensorProto(name="t", data_type=1, dims=[1], data_location=onnx.TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="/etc/hostname")
+    model.graph.node.insert(0, onnx.helper.make_node("Constant", [], ["elsewhere"], value=tensor))
 
 
 def custom_operator(model):
@@ -189,6 +182,8 @@ BAD = {
     "another format": (told(format=99), "format 99"),
     "a threshold that is none": (told(decoder={"threshold": 7}), "damaged"),
     "an absurd size": (told(image_size=[10**9, 3]), "damaged"),
+    "tiles that begin between cells": (told(multiple=30), "damaged"),
+    "tiles that begin nowhere": (told(multiple=65536), "tile"),
     "a changed weight": (edited(changed_weight), "weights have changed"),
     "a newer opset": (edited(lambda model: setattr(model.opset_import[0], "version", 999)), "onnx"),
     "other outputs": (edited(lambda model: model.graph.output.pop()), "inputs and outputs"),
@@ -228,8 +223,8 @@ def test_larger_than_protobuf_is_refused(exported, monkeypatch):
 
 
 @pytest.mark.parametrize("image_size", [None, (96, 128)])
-def test_the_docs_example_needs_no_carcloc(image_size, fitted, exported, spots, tmp_path, monkeypatch, capsys):
-    """As it stands in docs/export.md; for a model with an image size too."""
+def test_the_docs_example_needs_no_carcloc(image_size, fitted, exported, spots, tmp_path, monkeypatch, capfd):
+    """As it stands in docs/export.md, and without a warning of the runtime; for a model with an image size too."""
     code = re.search(r"```python\n(import json.*?)```", DOCS.read_text(), re.S).group(1)
     assert "carcinosis_loc" not in code
     assert "torch" not in code
@@ -245,7 +240,11 @@ def test_the_docs_example_needs_no_carcloc(image_size, fitted, exported, spots, 
         shutil.copy(exported, "model.onnx")
     shutil.copy(spots / "images" / "test_1.png", "frame.png")
     names = {}
+    capfd.readouterr()
     exec(compile(code, "example", "exec"), names)
+    said = capfd.readouterr()
+    assert "points" in said.out
+    assert said.err == ""
     image = cv2.imread("frame.png")[..., ::-1].copy()
     wanted = carcinosis_loc.load(checkpoint)(image, threshold=0.0)
     xy, scores = names["find"](image, threshold=0.0)
