@@ -10,6 +10,8 @@ from carcinosis_loc.configs import CONFIG_FLAGS, option_values
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import make_folder
 
+_LOCKS = {"fit": ".lock", "validate": ".validate.lock", "test": ".test.lock", "predict": ".predict.lock"}
+
 
 def root_option(options: list[str]) -> Path:
     """The run folder on the command line, else the one that ``fit`` would choose."""
@@ -39,6 +41,28 @@ def check_folder(root: Path, fresh: bool) -> None:
             pass
     except OSError as error:
         raise InputError(f"{root}: cannot be written ({error.strerror}); name another folder") from error
+
+
+def hold_run(root: Path, command: str) -> IO[str]:
+    """Lock a run's folder for a command, and clear what a kill left half written there; see ``lock_folder``."""
+    name = _LOCKS[command]
+    lock = lock_folder(root, name)
+    if not any(_is_held(root / other) for other in _LOCKS.values() if other != name):
+        for folder in (root, root / "checkpoints", root / "pictures"):
+            for torn in folder.glob(".*.part.*"):  # see ``files.atomic_path``
+                torn.unlink(missing_ok=True)
+    return lock
+
+
+def _is_held(path: Path) -> bool:
+    if not path.exists():
+        return False
+    with path.open("a+") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def lock_folder(root: Path, name: str = ".lock") -> IO[str]:

@@ -38,7 +38,7 @@ from carcinosis_loc.models import read_checkpoint
 from carcinosis_loc.module import PointModule
 from carcinosis_loc.recipe import load_net, make_recipe, read_recipe
 from carcinosis_loc.resuming import EXPORTED, check_epochs, with_checkpoint
-from carcinosis_loc.run_folder import check_folder, lock_folder, run_folder
+from carcinosis_loc.run_folder import check_folder, hold_run, run_folder
 from carcinosis_loc.trust import enforce, say_what_is_foreign
 
 logger = logging.getLogger(__name__)
@@ -165,7 +165,7 @@ class RunCLI(LightningCLI):
             stream_loader(self.datamodule.stream, trainer.world_size)  # refuses several processes before they start
         check_folder(root, fresh=command == "fit" and settings.ckpt_path is None)
         if trainer.is_global_zero:  # two of one kind would mix their files
-            self._lock = lock_folder(root, ".lock" if command == "fit" else f".{command}.lock")
+            self._lock = hold_run(root, command)
         return trainer
 
     def before_fit(self) -> None:

@@ -13,7 +13,7 @@ from carcinosis_loc.callbacks import AtomicCheckpointIO
 from carcinosis_loc.cli import main
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.resuming import check_epochs, newest_checkpoint, with_checkpoint
-from carcinosis_loc.run_folder import check_folder, lock_folder
+from carcinosis_loc.run_folder import check_folder, hold_run, lock_folder
 
 
 @pytest.fixture
@@ -89,10 +89,21 @@ def again(spots, tiny, root, *more):
 
 
 def test_a_finished_run_that_is_resumed_stays_as_it_is(copied, run, spots, tiny):
-    (copied / "checkpoints" / ".x.part.ckpt").touch()
+    for torn in (".x.part.yaml", "checkpoints/.x.part.ckpt", "pictures/.x.part.png"):
+        (copied / torn).touch()
     assert main(again(spots, tiny, copied)) == 0
     assert [place for name in ("best", "last") for place in compared(run, copied, name)] == []
     assert {path.name for path in (copied / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt", "previous.ckpt"}
+    assert list(copied.rglob(".*.part*")) == []
+
+
+def test_what_another_command_is_writing_is_left_alone(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / ".x.part.png").touch()
+    with held(tmp_path, ".test.lock"), hold_run(tmp_path, "fit"):
+        assert (tmp_path / "pictures" / ".x.part.png").exists()
+    with hold_run(tmp_path, "predict"):
+        assert not (tmp_path / "pictures" / ".x.part.png").exists()
 
 
 def test_a_run_may_be_made_longer_and_not_shorter(copied, spots, tiny, capsys):

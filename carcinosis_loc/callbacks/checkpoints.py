@@ -92,13 +92,6 @@ class LastCheckpoint(ModelCheckpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Nothing is taken over; earlier versions kept Lightning's state."""
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Clear what a killed run left half written."""
-        super().setup(trainer, pl_module, stage)
-        if trainer.is_global_zero:
-            for torn in Path(str(self.dirpath)).glob(".*.part.ckpt"):
-                torn.unlink(missing_ok=True)
-
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put signals off from now on."""
         super().on_train_start(trainer, pl_module)
