@@ -57,6 +57,7 @@ _NOISE = (
     r".*LeafSpec.* is deprecated",  # Lightning with torch's newest trees
     r".*torch\.jit\..* is deprecated",  # mmengine
     r".*was called before the ``update`` method",  # no frame of that kind is counted as zero frames
+    r".*This DataLoader will create .* worker processes",  # two on a machine with one core do no harm
     r".*does not have many workers",  # on small frames more workers cost more than they give
     r".*number of training batches .* is smaller than the logging interval",
     r".*Checkpoint directory .* exists and is not empty",  # we refuse to overwrite, and resuming is meant to

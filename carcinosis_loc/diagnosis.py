@@ -6,6 +6,7 @@ from typing import Any
 Metrics = Mapping[str, Any]
 Row = Mapping[str, Any]
 
+FULL_FROM = 0.95  # of top_k: a few of the best peaks may have been suppressed
 SILENT_BELOW = 0.1  # no score above this: the map is as good as empty
 THRESHOLD_GAP = 0.05  # of F1, between the threshold in use and the best one
 RADIUS_GAP = 0.1  # of F1, between the match radius and a wider one
@@ -76,7 +77,7 @@ def _only_labelled(metrics: Metrics, rows: Sequence[Row], top_k: int) -> str | N
 
 
 def _top_k_low(metrics: Metrics, rows: Sequence[Row], top_k: int) -> str | None:
-    full = sum(row["n_points"] > top_k or row["n_predicted"] >= 0.95 * top_k for row in rows)
+    full = sum(row["n_points"] > top_k or row["n_predicted"] >= FULL_FROM * top_k for row in rows)
     if not full:
         return None
     return f"{full} of {len(rows)} frames reach model.decoder.top_k = {top_k}: what lies beyond is lost. Raise it."

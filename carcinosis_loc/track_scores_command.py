@@ -19,7 +19,7 @@ Place = tuple[str, int]  # name of a video, number of a frame
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``carcloc score-tracks``."""
-    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="folder written by carcloc predict")
+    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="what carcloc predict has filled")
     parser.add_argument(
         "truth", type=Path, metavar="TRUTH.json", help="labels with track_id, as carcloc synth --video writes them"
     )
@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> None:
     """
     if not args.match_radius_px > 0 or args.min_sightings < 1:
         raise InputError("--match-radius-px must be above 0 and --min-sightings 1 or more")
-    images = args.predictions / "images.json"
-    predictions = args.predictions / "predictions.json"
+    folder = _folder(args.predictions)
+    images, predictions = folder / "images.json", folder / "predictions.json"
     read = (args.truth, images, predictions)
     if args.out and args.out.exists() and any(one.exists() and args.out.samefile(one) for one in read):
         raise InputError(f"{args.out}: is an input itself; name another file for the figures")
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
     if unknown:
         name, frame = unknown[0]
         raise InputError(f"{args.truth}: has no frame {frame} of {shown(name)}, which {images} lists")
-    seen, flickering = set(looked_at.values()), _flickering(args.predictions / "tracks.csv")
+    seen, flickering = set(looked_at.values()), _flickering(folder / "tracks.csv")
     rules = args.match_radius_px, args.min_sightings, flickering
     scores = {
         name: identity_scores(_of_video(predicted, name, seen), _of_video(truth, name, seen), *rules)
@@ -71,6 +71,14 @@ def run(args: argparse.Namespace) -> None:
         print(_line(name, score))
     if args.out:
         write_json(args.out, {name: _figures(score) for name, score in [*scores.items(), ("all", total)]}, indent=2)
+
+
+def _folder(given: Path) -> Path:
+    """The folder with ``images.json``: the one that was given, or ``predictions/`` in the run that was."""
+    for folder in (given, given / "predictions"):
+        if (folder / "images.json").is_file():
+            return folder
+    raise InputError(f"{given}: holds no images.json; give the folder that carcloc predict wrote")
 
 
 def _flickering(path: Path) -> set[int]:

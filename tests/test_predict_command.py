@@ -39,7 +39,7 @@ def test_options_of_predict_and_what_it_says(fitted, clip, tmp_path, capsys):
     tracker = ["--predictions.tracker", "carcinosis_loc.tracking.PointTracker", "--predictions.tracker.max_gap", "4"]
     assert main(words(fitted, clip, tmp_path, *more, *tracker, "--model.decoder.threshold", "0.05")) == 0
     said = capsys.readouterr().out
-    assert "predict: 1 video, 0.1 minutes" in said
+    assert "predict: 1 video, 3.0 s\n" in said
     assert re.search(r"predict: \d+ points with a score of 0\.050 or more in 6 frames", said)
     images = json.loads((tmp_path / "predictions" / "images.json").read_text())["images"]
     assert [image["frame"] for image in images] == [0, 5, 10, 15, 20, 25]

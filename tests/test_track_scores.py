@@ -47,6 +47,15 @@ def test_the_radius_and_the_least_sightings_count(files, capsys):
     assert "all: IDF1 0.000; 1 unique nodules counted, 2 there" in capsys.readouterr().out
 
 
+def test_the_run_that_holds_the_predictions_will_do(files, capsys):
+    folder, truth = files
+    assert main(["score-tracks", str(folder.parent), str(truth)]) == 0
+    assert "all: IDF1 0.750" in capsys.readouterr().out
+    (folder / "images.json").unlink()
+    assert main(["score-tracks", str(folder.parent), str(truth)]) == 2
+    assert f"{folder.parent}: holds no images.json; give the folder" in capsys.readouterr().err
+
+
 def test_flickering_tracks_do_not_count(files, capsys):
     folder, truth = files
     (folder / "tracks.csv").write_text("track_id,n_sightings,n_in_view\n1,2,2\n2,5,10\n3,6,10\n")
@@ -82,7 +91,7 @@ def test_bad_files_are_refused_in_one_line(files, capsys, file, change, words):
 def test_no_such_folder_and_impossible_radius(files, capsys, tmp_path):
     folder, truth = files
     assert main(["score-tracks", str(tmp_path / "none"), str(truth)]) == 2
-    assert "images.json: this label file cannot be read" in capsys.readouterr().err
+    assert "none: holds no images.json" in capsys.readouterr().err
     assert main(["score-tracks", str(folder), str(truth), "--match-radius-px", "0"]) == 2
 
 

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
+from carcinosis_loc.data.stream import FrameStream
 from carcinosis_loc.points import Frame
 
 _MOST_CHARACTERS = 50  # of at most four bytes each: a file name may have 255, and writing adds some to it
@@ -25,6 +26,13 @@ def picture_names(frames: Sequence[Frame]) -> dict[int, str]:
         taken[candidate.casefold()] += candidate != name
         names[image_id] = candidate
     return names
+
+
+def video_names(stream: FrameStream) -> dict[str, str]:
+    """A name for each picture and video of a stream, by its file name."""
+    items = [Frame(number, item.file_name, Path(), (1, 1)) for number, item in enumerate(stream.items)]
+    names = picture_names(items)
+    return {item.file_name: names[item.image_id] for item in items}
 
 
 def _flat(file_name: str) -> str:

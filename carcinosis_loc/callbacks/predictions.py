@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-from carcinosis_loc.callbacks.names import picture_names
+from carcinosis_loc.callbacks.names import picture_names, video_names
 from carcinosis_loc.callbacks.origin import identity, provenance
 from carcinosis_loc.callbacks.processes import from_all_processes
 from carcinosis_loc.callbacks.signals import EndOnSignal
@@ -17,7 +17,7 @@ from carcinosis_loc.data.batch import Batch, Milestone, Position
 from carcinosis_loc.data.dataset import PointDataset
 from carcinosis_loc.data.stream import FrameStream
 from carcinosis_loc.detector import Detections, PointDetector
-from carcinosis_loc.diagnosis import SILENT_BELOW
+from carcinosis_loc.diagnosis import FULL_FROM, SILENT_BELOW
 from carcinosis_loc.drawing import Heatmap
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.pipes import Behind
@@ -44,6 +44,7 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "predictions"
 _BATCHES_BEHIND = 2
+_FULL = "predict: %s reaches model.decoder.top_k = %d: what lies beyond is lost. Raise it."
 
 
 class _Work(NamedTuple):
@@ -102,6 +103,7 @@ class PredictionFiles(Callback):
         self._stopper: EndOnSignal | None = None
         self._order: dict[int, int] = {}
         self._frames: dict[int, Frame] = {}
+        self._told_full = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Find out what is to be done, before the first batch is read: a stream may be gone on with."""
@@ -141,7 +143,7 @@ class PredictionFiles(Callback):
         else:
             assert self._resumable is not None
             self._folder = self._resumable.folder
-            by_name = _names(self._stream)
+            by_name = video_names(self._stream)
             about = About(self._folder, lambda frame: by_name[frame.file_name], pl_module.calibration, origin)
             rest = self._resumable.journal, self.tracker, self._stream.broken
             session = PredictionSession(about, self._writers, *rest)
@@ -214,11 +216,15 @@ class PredictionFiles(Callback):
             in_video = self._stream is not None and "frame" in frame.extra
             # A frame that comes from a data-loading process is a copy; what is kept is the one that is here already.
             frame = self._frames.get(frame.image_id, frame)
-            found.append(Found(frame, peaks.above(module.threshold), in_video, pixels=pixels, heatmap=heat))
+            shown = peaks.above(module.threshold)
+            if len(shown) >= FULL_FROM * module.decoder.top_k and not self._told_full:
+                self._told_full = True
+                logger.warning(_FULL, frame.file_name, module.decoder.top_k)
+            found.append(Found(frame, shown, in_video, pixels=pixels, heatmap=heat))
         return found
 
     def _report(self, final: Path, session: PredictionSession, threshold: float, replaced: bool) -> None:
-        what = "images" if self._stream is None else "frames"
+        what = ("image" if self._stream is None else "frame") + ("" if session.n_frames == 1 else "s")
         counts = session.n_points, threshold, session.n_frames
         logger.info("predict: %d points with a score of %.3f or more in %d " + what, *counts)
         if session.highest is not None and session.highest < SILENT_BELOW:
@@ -238,10 +244,3 @@ class PredictionFiles(Callback):
             self._resumable.lock.close()
         self._behind = self._session = self._folder = self._resumable = self._stopper = None
         self._frames = {}
-
-
-def _names(stream: FrameStream) -> dict[str, str]:
-    """Names of pictures and videos, by file name."""
-    items = [Frame(number, item.file_name, Path(), (1, 1)) for number, item in enumerate(stream.items)]
-    names = picture_names(items)
-    return {item.file_name: names[item.image_id] for item in items}

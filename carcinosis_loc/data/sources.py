@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from PIL import UnidentifiedImageError
+
 from carcinosis_loc.annotations.coco import read_coco
 from carcinosis_loc.annotations.file_names import leads_outside
 from carcinosis_loc.annotations.images import SUFFIXES, image_size, list_files, list_images
@@ -84,7 +86,12 @@ def _read_one(source: str, image_dir: str | Path | None, allow_symlinks: bool) -
         video = find_video(source)
         if video is not None:
             return [video]
-    return [Frame(1, path.name, path, image_size(path))]
+    try:
+        return [Frame(1, path.name, path, image_size(path))]
+    except InputError as error:
+        if path.suffix.lower() in SUFFIXES or not isinstance(error.__cause__, UnidentifiedImageError):
+            raise
+        raise InputError(f"{source}: is neither an image nor a video that can be read") from error
 
 
 def _in_folder(folder: Path, allow_symlinks: bool) -> list[Item]:
@@ -143,10 +150,19 @@ def _numbered(items: Sequence[Item]) -> list[Item]:
 
 def _report(items: Sequence[Item]) -> None:
     videos = [item for item in items if isinstance(item, Video)]
+    images = _number(len(items) - len(videos), "image")
     if not videos:
-        _log.info("predict: %d images", len(items))
+        _log.info("predict: %s", images)
         return
     known = [video.duration_s for video in videos if video.duration_s is not None]
-    length = f", {sum(known) / 60:.1f} minutes" if len(known) == len(videos) else ""
-    images = f", and {len(items) - len(videos)} images" if len(items) > len(videos) else ""
-    _log.info("predict: %d video%s%s%s", len(videos), "s" if len(videos) > 1 else "", length, images)
+    length = f", {_length(sum(known))}" if len(known) == len(videos) else ""
+    more = f", and {images}" if len(items) > len(videos) else ""
+    _log.info("predict: %s%s%s", _number(len(videos), "video"), length, more)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} minutes"

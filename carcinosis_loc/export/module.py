@@ -42,7 +42,8 @@ class ExportedModule(PointDetector):
         for name in _IN_THE_GRAPH:
             given, kept = getattr(decoder, name), getattr(self.exported.metadata.decoder, name)
             if given != kept:
-                raise InputError(f"{file}: decodes with {name} {kept}, which cannot be changed to {given}; export anew")
+                remedy = f"export anew with --top-k {given}" if name == "top_k" else "predict with the checkpoint"
+                raise InputError(f"{file}: decodes with {name} {kept}, which cannot be changed to {given}; {remedy}")
         self.decoder = decoder
         self.match_radius_px = match_radius_px
         self.calibration = self.exported.metadata.calibration

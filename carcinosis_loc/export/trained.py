@@ -19,8 +19,8 @@ class Trained(NamedTuple):
     metadata: Metadata
 
 
-def read_trained(path: Path) -> Trained:
-    """Network and description of a checkpoint.
+def read_trained(path: Path, top_k: int | None = None) -> Trained:
+    """Network and description of a checkpoint, whose ``top_k`` gives way to one that is given.
 
     Raises:
         InputError: it is none of ours, or is damaged.
@@ -28,6 +28,7 @@ def read_trained(path: Path) -> Trained:
     recipe, net, decoder = load_trained(path)
     if type(decoder) is not PeakDecoder:
         raise InputError(f"{path}: its decoder is a {type(decoder).__name__}; only PeakDecoder can be exported")
+    decoder.top_k = decoder.top_k if top_k is None else top_k
     data, size = recipe.settings["data"], recipe.settings["data"].get("image_size")
     metadata = Metadata(
         version=version("carcinosis-loc"),

@@ -107,7 +107,8 @@ def burden_chart(name: str, curve: Burden, window_s: float, duration_s: float, s
     y_values, x_end = _nice(max(highest, float(np.nanmax(curve.mean, initial=0.0)))), max(duration_s, 1.0)
     scale = _Scale(x_end, y_values[-1])
     step = next((one for one in _TIME_STEPS_S if x_end / one <= 5), 2 * _TIME_STEPS_S[-1])
-    about = f"Mean over {window_s:g} s, with the 10th to 90th percentile of the frames. {_peak(curve)}"
+    spans = sorted(spans, key=lambda one: one.x)
+    about = f"Mean over {window_s:g} s, with the 10th to 90th percentile of the frames. {_peak(curve)}{_under(spans)}"
     chart = Chart(
         name,
         about,
@@ -124,6 +125,16 @@ def burden_chart(name: str, curve: Burden, window_s: float, duration_s: float, s
     if chart.spans:
         chart.height += _STRIP
     return chart
+
+
+def _under(spans: Sequence[Span]) -> str:
+    """What the strip under the axis shows: a narrow stretch has no room for its name, and on a phone none has."""
+
+    def at(seconds: float) -> str:
+        return clock(seconds, 0 if float(seconds).is_integer() else 1)
+
+    named = [f"{one.name} {at(one.x)} to {at(one.x + one.width)}" for one in spans]
+    return f" Under the axis: {', '.join(named)}." if named else ""
 
 
 def _peak(curve: Burden) -> str:

@@ -79,6 +79,7 @@ def procedure_page(
         title=labels.title,
         anonymize=anonymize,
         counts=counts,
+        nouns=("frame" if findings.videos else "image") + ("" if len(counts) == 1 else "s"),
         median=float(np.median(counts)),
         busiest=labels.of(int(np.argmax(counts))) if counts.max() > 0 else None,
         tracked=findings.tracks is not None,

@@ -132,7 +132,7 @@ def _station(where: str, row: dict[str, str]) -> str:
         near = difflib.get_close_matches(given, list(known), 1)
         hint = f"did you mean {known[near[0]]}? " if near else ""
         raise InputError(
-            f"{where}: unknown station {shown(row['station'])}; {hint}known are {', '.join(known.values())}"
+            f"{where}: unknown station {shown(row['station'])}; {hint}known are {', '.join((*STATIONS, *_UNSIDED))}"
         )
     return known[given]
 

@@ -19,7 +19,7 @@ _MOST_SIDE_PX = 1920  # of a video: more does not fit a screen
 
 
 class OverlayPictures(PredictionWriter):
-    """``overlays/<name>.png``: each image with its peaks, sized by score."""
+    """``overlays/<name>.png``: each image with its peaks, sized by score, and a line below that tells their number."""
 
     wants_pixels = True
 
@@ -28,6 +28,7 @@ class OverlayPictures(PredictionWriter):
         if not found.in_video:
             assert self.about is not None
             picture = overlay(found.image(), unjudged(found.peaks))
+            picture = np.concatenate([picture, caption(_words(found), picture.shape[1])])
             write_bytes(self.folder / OVERLAYS / f"{self.about.name_of(found.frame)}.png", png(picture))
 
 
@@ -108,5 +109,8 @@ class OverlayVideos(PredictionWriter):
 
 
 def _words(found: Found) -> str:
-    minutes, seconds = divmod(found.time_s or 0.0, 60)
-    return f"{int(minutes)}:{seconds:05.2f}   points {len(found.peaks)}   research use only"
+    words = f"points {len(found.peaks)}   research use only"
+    if found.time_s is None:
+        return words
+    minutes, seconds = divmod(found.time_s, 60)
+    return f"{int(minutes)}:{seconds:05.2f}   {words}"

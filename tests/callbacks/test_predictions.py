@@ -14,6 +14,7 @@ from scipy.special import expit, logit
 
 from carcinosis_loc.callbacks import unfinished
 from carcinosis_loc.callbacks.predictions import PredictionFiles
+from carcinosis_loc.drawing import caption
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.metrics.probability import ScoreScale
@@ -92,6 +93,14 @@ def test_only_peaks_at_or_above_the_threshold_are_written(spots, tmp_path):
     assert high == [one for one in low if one["score"] >= 0.5] != []
 
 
+def test_an_image_that_is_full_is_told_of_once(spots, tmp_path, caplog):
+    predict(spots, tmp_path / "all")
+    assert "top_k" not in caplog.text
+    predict(spots, tmp_path / "few", bright_module(threshold=0.3, top_k=1))
+    (said,) = [record.getMessage() for record in caplog.records if "top_k" in record.getMessage()]
+    assert said.endswith("reaches model.decoder.top_k = 1: what lies beyond is lost. Raise it.")
+
+
 def test_a_calibrated_model_tells_probabilities(spots, tmp_path):
     predict(spots, tmp_path / "plain")
     assert not any("probability" in one for one in results_of(tmp_path / "plain"))
@@ -125,9 +134,12 @@ def test_overlays_of_images_with_the_same_name_do_not_collide(spots, tmp_path):
     assert overlays == {f"a_x_{names['a/x.png']}.png", f"a_x_{names['a_x.png']}.png", "b_x.png", "x.png"}
     picture = cv2.imread(str(tmp_path / "predictions" / "overlays" / "x.png"))
     image = cv2.imread(str(source / "x.png"))
-    assert picture.shape == (480, 480, 3)
+    assert picture.shape == (480 + 32, 480, 3)
     enlarged = cv2.resize(image, (480, 480), interpolation=cv2.INTER_CUBIC)
-    assert 0.005 < (picture != enlarged).any(-1).mean() < 0.3
+    assert 0.005 < (picture[:480] != enlarged).any(-1).mean() < 0.3
+    count = sum(result["image_id"] == names["x.png"] for result in results_of(tmp_path))
+    line = caption(f"points {count}   research use only", 480)
+    assert (picture[480:, :, ::-1] == line).all()
 
 
 def leave_an_earlier_run(root):

@@ -206,7 +206,18 @@ def test_only_predict_takes_exported_files(exported, spots, capsys):
 
 def test_what_is_in_the_graph_cannot_be_changed(exported, spots, tmp_path, capsys):
     words = predict_words(exported, spots, tmp_path, "--model.decoder.top_k", "9")
-    assert_refused(words, capsys, "top_k", "export anew")
+    assert_refused(words, capsys, "top_k", "export anew with --top-k 9")
+    words = predict_words(exported, spots, tmp_path, "--model.decoder.nms_radius_px", "9")
+    assert_refused(words, capsys, "nms_radius_px", "predict with the checkpoint")
+
+
+def test_the_most_points_of_an_image_can_be_chosen(fitted, exported, spots, tmp_path, capsys):
+    path, image = tmp_path / "two.onnx", spots / "images" / "test_0.png"
+    assert main(["export", str(fitted), str(path), "--top-k", "2"]) == 0
+    few, many = (carcinosis_loc.load(one)(image, threshold=0.0) for one in (path, exported))
+    assert len(few.scores) == 2 < len(many.scores)
+    np.testing.assert_array_equal(few.xy, many.xy[:2])
+    assert_refused(["export", str(fitted), str(path), "--top-k", "0"], capsys, "--top-k must be 1 or more")
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])

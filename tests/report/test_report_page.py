@@ -59,6 +59,7 @@ def test_what_the_page_says_of_a_video(minute, stations):
         "unique nodules, linked over frames (an estimate, see limits ) 12",
         "the best F1 on 3 exhaustive frames (120 points)",
         "inspected too briefly to judge",
+        "Under the axis: diaphragm right 00:00 to 00:15, pelvis 00:15 to 00:19, liver 00:41 to 00:52.",
         "No interval was given for: diaphragm left, stomach, spleen",
         "0123abc",
         "best.ckpt",
@@ -145,6 +146,12 @@ def test_a_folder_without_key_frames_tracks_or_provenance_has_a_page(tmp_path):
     assert "The folder holds no key frames" in page.words
     assert "not recorded" in page.words
     assert page.all("rect")  # nine images have a histogram
+
+
+def test_one_image_is_no_images(tmp_path):
+    words = Reader(page_of(write_images(tmp_path, ("a.png",)))).words
+    assert "found in 1 image, and" in words
+    assert "image looked at 1" in words
 
 
 def test_no_point_at_all_is_a_page(tmp_path):

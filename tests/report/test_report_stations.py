@@ -52,6 +52,12 @@ def test_bad_intervals_are_one_line(minute, tmp_path, rows, message):
     assert "\n" not in str(caught.value)
 
 
+def test_stations_that_are_known_are_named_once(minute, tmp_path):
+    with pytest.raises(InputError, match="unknown station 'Leber'; did you mean liver") as caught:
+        read_stations(table(tmp_path, "start,end,station\n0,10,Leber"), minute.videos)
+    assert str(caught.value).endswith(", peritoneum left, pelvis, diaphragm, peritoneum")
+
+
 def test_bad_tables_are_one_line(minute, tmp_path):
     with pytest.raises(InputError, match="the column station is missing"):
         read_stations(table(tmp_path, "start,end\n0,1\n"), minute.videos)
