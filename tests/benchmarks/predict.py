@@ -26,8 +26,8 @@ from carcinosis_loc.writers import PredictionSession
 TOP_K = 100
 CASES = (  # name, configs, (height, width), images, repeats
     ("small network, 640 x 360", ["demo.yaml"], (360, 640), 24, 3),
-    ("W18, 640 x 360", ["hrnet_cat.yaml", "hrnet_w18.yaml"], (360, 640), 4, 3),
-    ("W32, 1280 x 720", ["hrnet_cat.yaml"], (720, 1280), 2, 1),
+    ("W18, 640 x 360", ["hrnet_cat.yaml", "hrnet_w18.yaml"], (360, 640), 16, 3),
+    ("W32, 1280 x 720", ["hrnet_cat.yaml"], (720, 1280), 4, 1),
 )
 QUIET = ["--data.num_workers", "0", "--trainer.enable_progress_bar", "false"]
 ON_CPU = ["--trainer.accelerator", "cpu", *QUIET]
