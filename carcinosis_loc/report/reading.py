@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from carcinosis_loc.annotations.fields import by_id, entries, is_number, shown
+from carcinosis_loc.annotations.fields import LARGEST_NUMBER, by_id, entries, is_number, shown
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.report.documents import check_ordinary, read_object
 from carcinosis_loc.report.frames import Findings, Found, Frames, Int64, Track, Video
@@ -72,7 +72,7 @@ def _read_points(path: Path, index: Mapping[Place, int]) -> Found:
             if not 0 <= score <= 1:
                 raise InputError(f"{path}: line {line}: score must lie in [0, 1], not {score:g}")
             frame.append(place)
-            track.append(int(_number(row.get("track_id") or "0", path, line, "track_id")))
+            track.append(_whole(row.get("track_id") or "0", path, line, "track_id"))
             values.extend((x, y, score))
     table = np.array(values, np.float64).reshape(-1, 3)
     return Found(np.array(frame, np.int64), table[:, :2], table[:, 2], np.array(track, np.int64))
@@ -86,9 +86,10 @@ def _read_tracks(path: Path, names: set[str]) -> list[Track] | None:
         for line, row in rows:
             if row["file_name"] not in names:
                 raise InputError(f"{path}: line {line}: no such video in images.json; the files do not belong together")
-            number, seen, best = (_number(row[k], path, line, k) for k in ("track_id", "n_sightings", "best_score"))
-            in_view = _number(row.get("n_in_view") or row["n_sightings"], path, line, "n_in_view")
-            tracks.append(Track(int(number), row["file_name"], int(seen), best, int(in_view)))
+            number, seen = (_whole(row[key], path, line, key) for key in ("track_id", "n_sightings"))
+            in_view = _whole(row.get("n_in_view") or row["n_sightings"], path, line, "n_in_view")
+            best = _number(row["best_score"], path, line, "best_score")
+            tracks.append(Track(number, row["file_name"], seen, best, in_view))
     return tracks
 
 
@@ -142,3 +143,10 @@ def _number(text: str, path: Path, line: int, key: str) -> float:
     if not math.isfinite(value):
         raise InputError(f"{path}: line {line}: {key} must be a number, not {shown(text)}")
     return value
+
+
+def _whole(text: str, path: Path, line: int, key: str) -> int:
+    value = _number(text, path, line, key)
+    if not (value.is_integer() and 0 <= value <= LARGEST_NUMBER):
+        raise InputError(f"{path}: line {line}: {key} must be a whole number from 0 up, not {shown(text)}")
+    return int(value)

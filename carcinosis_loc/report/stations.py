@@ -115,7 +115,8 @@ def _interval(path: Path, line: int, row: dict[str, str], videos: Sequence[Video
         raise InputError(f"{where}: the interval ends ({shown(row['end'])}) before it starts ({shown(row['start'])})")
     if end_s > math.ceil(video.duration_s) or start_s >= video.duration_s > 0:
         until = f"reading broke off at {clock(video.duration_s)}" if video.broke_off else "the video is shorter"
-        raise InputError(f"{where}: the interval reaches to {shown(row['end'])}, but {until} ({video.duration_s:.1f} s)")
+        end = shown(row["end"])
+        raise InputError(f"{where}: the interval reaches to {end}, but {until} ({video.duration_s:.1f} s)")
     if end_s >= video.duration_s:  # the last frame may lie at the very end
         end_s = math.nextafter(video.duration_s, math.inf)
     return Interval(name, start_s, end_s, _station(where, row), line)

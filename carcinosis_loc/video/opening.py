@@ -44,6 +44,11 @@ class Video:
     duration_s: float | None = None
     exact: bool = True
 
+    @property
+    def place(self) -> str:
+        """Where it comes from, for messages."""
+        return "standard input" if self.source == STDIN else self.source
+
 
 def is_video_name(path: Path) -> bool:
     """Whether a file is a video by its suffix."""
@@ -84,7 +89,7 @@ def probe(source: str, file_name: str) -> Video:
     """
     video = Video(file_name, source)
     with opened(video) as (container, stream):
-        fps, (duration_s, exact) = frame_rate(stream), _duration(container, stream)
+        fps, (duration_s, exact) = frame_rate(stream), told_duration(container, stream)
         packets = container.demux(stream)
         try:
             while not next(packets).decode():
@@ -112,7 +117,7 @@ def opened(
     Raises:
         InputError: it cannot be opened, or holds no video stream.
     """
-    name = "standard input" if video.source == STDIN else video.source
+    name = video.place
     with ExitStack() as closing:
         try:
             container = closing.enter_context(_container(video, stop or threading.Event(), patience_s, closing))
@@ -126,7 +131,7 @@ def opened(
             raise InputError(f"{name}: cannot be read as a video ({_reason(error)}){hint}") from error
         if not container.streams.video:
             kinds = sorted({stream.type for stream in container.streams})
-            raise InputError(f"{name}: holds no video stream, only {' and '.join(kinds) or 'nothing'}")
+            raise InputError(f"{name}: holds no video stream{', only ' if kinds else ''}{' and '.join(kinds)}")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         yield container, stream
@@ -152,7 +157,7 @@ def frame_rate(stream: VideoStream) -> float | None:
     return None
 
 
-def _duration(container: InputContainer, stream: VideoStream) -> tuple[float | None, bool]:
+def told_duration(container: InputContainer, stream: VideoStream) -> tuple[float | None, bool]:
     """The header's duration in seconds, and whether it is the picture's own."""
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base), True

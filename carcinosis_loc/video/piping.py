@@ -34,13 +34,16 @@ class Piped:
         """At most ``size`` bytes; none at the end of the stream, and when it is to end: an error would be printed.
 
         Raises:
-            StoppedStream: nothing came for too long.
+            StoppedStream: nothing came at all, or for too long.
             IndexBehind: it is an MP4 that cannot be read so.
         """
         began = time.monotonic()
         while not self._stop.is_set():
             if select.select([self._handle], [], [], 0.2)[0]:
-                return self._looked_at(os.read(self._handle, size))
+                data = os.read(self._handle, size)
+                if not data and not self._head:
+                    raise StoppedStream("it ended before anything came: look at what writes into it")
+                return self._looked_at(data)
             if time.monotonic() - began > self._patience_s:
                 raise StoppedStream(f"nothing came for {self._patience_s:.0f} s")
         return b""
