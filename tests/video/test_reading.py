@@ -12,7 +12,7 @@ from clips import SIZE, pictures, write_clip, write_sound
 
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.video import FrameRate, VideoReader, find_video, probe
-from carcinosis_loc.video.piping import index_lies_behind
+from carcinosis_loc.video.piping import BoxWalk
 
 
 def read(path, every_nth=1, per_second=None, after=-1):
@@ -227,7 +227,9 @@ def test_an_mp4_with_its_index_in_front_can_be_piped(tmp_path, flags):
     assert len(list(piped(path, tmp_path))) == 30
 
 
-def box(kind, size):
+def box(kind, size, long=False):
+    if long:
+        return (1).to_bytes(4) + kind + size.to_bytes(8) + bytes(min(max(0, size - 16), 99))
     return size.to_bytes(4) + kind + bytes(max(0, size - 8))
 
 
@@ -240,11 +242,20 @@ def box(kind, size):
         ([(b"ftyp", 32), (b"free", 8), (b"mdat", 0)], True),
         ([(b"ftyp", 32), (b"free", 9000), (b"wide", 8), (b"mdat", 1)], True),
         ([(b"ftyp", 32), (b"moov", 700), (b"mdat", 9)], False),
+        ([(b"ftyp", 32), (b"moof", 700), (b"mdat", 9)], False),
+        ([(b"ftyp", 32), (b"free", 200_000), (b"styp", 20), (b"mdat", 9)], True),
+        ([(b"ftyp", 40, True), (b"free", 16, True), (b"mdat", 2**63, True)], True),
+        ([(b"ftyp", 32), (b"free", 2**63, True), (b"mdat", 9)], False),
+        ([(b"ftyp", 32), (b"free", 0), (b"mdat", 9)], False),
+        ([(b"ftyp", 32), (b"free", 9, True), (b"mdat", 9)], False),
+        ([(b"ftyp", 32), (bytes(4), 32), (b"mdat", 9)], False),
         ([(b"ftyp", 3), (b"mdat", 9)], False),
         ([(b"junk", 32), (b"mdat", 9)], False),
     ],
 )
 def test_where_the_index_lies(boxes, behind):
-    head = b"".join(box(*one) for one in boxes)
-    assert index_lies_behind(head) == behind
-    assert not any(index_lies_behind(head[:end]) for end in range(min(len(head), 8)))
+    data = b"".join(box(*one) for one in boxes)
+    assert BoxWalk().index_behind(data) == behind
+    for step in (1, 3, 16):  # as a slow writer gives it
+        walk = BoxWalk()
+        assert any(walk.index_behind(data[at : at + step]) for at in range(0, len(data), step)) == behind
