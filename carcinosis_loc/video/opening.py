@@ -21,6 +21,8 @@ from carcinosis_loc.video.piping import IndexBehind, Piped, StoppedStream
 STDIN = "-"
 # What a folder is searched for; a file that is named is opened whatever its suffix.
 _CONTAINERS = "mp4 m4v mov mkv webm avi mpg mpeg m2v vob ts m2ts mts wmv asf flv 3gp ogv mxf dv h264 264 hevc h265"
+# What comes through a pipe may be a description of a stream (SDP), for which libav would listen at a network port.
+_NOTHING_ELSE = {"protocol_whitelist": "none"}
 SUFFIXES = frozenset(f".{name}" for name in re.findall(r"\w+", _CONTAINERS))
 
 
@@ -139,14 +141,14 @@ def opened(
 
 def _container(video: Video, stop: threading.Event, patience_s: float, closing: ExitStack) -> InputContainer:
     if video.source == STDIN:
-        return av.open(Piped(0, stop, patience_s), "r")
+        return av.open(Piped(0, stop, patience_s), "r", options=_NOTHING_ELSE)
     if not video.live:
         return av.open(f"file:{video.source}", "r", options={"protocol_whitelist": "file"})
     if stat.S_ISCHR(os.stat(video.source).st_mode):
         return av.open(video.source, "r", format="video4linux2", timeout=patience_s)
     handle = os.open(video.source, os.O_RDONLY | os.O_NONBLOCK)  # while nobody writes into it, it would block here
     closing.callback(os.close, handle)
-    return av.open(Piped(handle, stop, patience_s), "r")
+    return av.open(Piped(handle, stop, patience_s), "r", options=_NOTHING_ELSE)
 
 
 def frame_rate(stream: VideoStream) -> float | None:

@@ -227,6 +227,15 @@ def test_an_mp4_with_its_index_in_front_can_be_piped(tmp_path, flags):
     assert len(list(piped(path, tmp_path))) == 30
 
 
+def test_nothing_on_a_pipe_makes_it_listen_to_the_network(tmp_path):
+    """A session description names a port at which the pictures come; libav would open it, and wait there."""
+    path = tmp_path / "a.sdp"
+    lines = ("v=0", "o=- 0 0 IN IP4 127.0.0.1", "s=x", "c=IN IP4 127.0.0.1", "t=0 0", "m=video 50040 RTP/AVP 96")
+    path.write_text("\r\n".join([*lines, "a=rtpmap:96 H264/90000", ""]))
+    with pytest.raises(InputError, match="pipe: cannot be read as a video"):
+        list(piped(path, tmp_path))
+
+
 def box(kind, size, long=False):
     if long:
         return (1).to_bytes(4) + kind + size.to_bytes(8) + bytes(min(max(0, size - 16), 99))
