@@ -1,5 +1,6 @@
 """Which checkpoint a command goes on from."""
 
+import contextlib
 import json
 import logging
 import os
@@ -60,23 +61,26 @@ def _to_go_on(options: list[str], given: str) -> list[str]:
     return [*options, "--ckpt_path", str(path)]
 
 
-def check_epochs(checkpoint: str | None, max_epochs: int | None) -> None:
-    """Refuse to go on with a training that has had more epochs than it is to have.
+def check_length(checkpoint: str | None, max_epochs: int | None, max_steps: int = -1) -> None:
+    """Refuse to go on with a training that has had more epochs or steps than it is to have.
 
     Raises:
         InputError: so it is.
     """
-    if checkpoint is None or checkpoint in _OURS_NOT or max_epochs is None or max_epochs < 0:
+    limits = {"epochs": -1 if max_epochs is None else max_epochs, "steps": max_steps}
+    if checkpoint is None or checkpoint in _OURS_NOT or max(limits.values()) < 0:
         return
-    try:
-        done = read_checkpoint(Path(checkpoint))["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    except (KeyError, TypeError):  # Lightning will say what it lacks
-        return
-    if isinstance(done, int) and done > max_epochs:
-        raise InputError(
-            f"{checkpoint}: has been trained for {done} epochs, and --trainer.max_epochs {max_epochs} asks for fewer: "
-            f"give more than {done} to go on, or begin another run in another --trainer.default_root_dir"
-        )
+    content = read_checkpoint(Path(checkpoint))
+    done = {"steps": content.get("global_step")}
+    with contextlib.suppress(KeyError, TypeError):  # Lightning will say what it lacks
+        done["epochs"] = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    for unit, limit in limits.items():
+        had = done.get(unit)
+        if isinstance(had, int) and had > limit >= 0:
+            raise InputError(
+                f"{checkpoint}: has been trained for {had} {unit}, and --trainer.max_{unit} {limit} asks for fewer: "
+                f"give more than {had} to go on, or begin another run in another --trainer.default_root_dir"
+            )
 
 
 def newest_checkpoint(root: Path) -> Path | None:

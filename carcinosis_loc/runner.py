@@ -37,7 +37,7 @@ from carcinosis_loc.loggers import csv_logger, dashboard, without_paths
 from carcinosis_loc.models import read_checkpoint
 from carcinosis_loc.module import PointModule
 from carcinosis_loc.recipe import load_net, make_recipe, read_recipe
-from carcinosis_loc.resuming import EXPORTED, check_epochs, with_checkpoint
+from carcinosis_loc.resuming import EXPORTED, check_length, with_checkpoint
 from carcinosis_loc.run_folder import check_folder, hold_run, run_folder
 from carcinosis_loc.trust import enforce, say_what_is_foreign
 
@@ -139,7 +139,7 @@ class RunCLI(LightningCLI):
         if command != "fit" and isinstance(self.model, PointModule):
             load_net(Path(settings.ckpt_path), read_checkpoint(Path(settings.ckpt_path)), self.model.net)
         if command == "fit":
-            check_epochs(settings.ckpt_path, settings.trainer.max_epochs)
+            check_length(settings.ckpt_path, settings.trainer.max_epochs, settings.trainer.max_steps)
         root = Path(settings.trainer.default_root_dir)
         self._dump_config()
         self.model.recipe = make_recipe(self.config_dump)

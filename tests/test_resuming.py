@@ -12,7 +12,7 @@ from tiny_run import fit_words
 from carcinosis_loc.callbacks import AtomicCheckpointIO
 from carcinosis_loc.cli import main
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.resuming import check_epochs, newest_checkpoint, with_checkpoint
+from carcinosis_loc.resuming import check_length, newest_checkpoint, with_checkpoint
 from carcinosis_loc.run_folder import check_folder, hold_run, lock_folder
 
 
@@ -130,13 +130,21 @@ def test_fewer_epochs_than_it_has_had_are_refused(copied, spots, tiny, capsys):
 
 @pytest.mark.parametrize(("given", "max_epochs"), [(None, 1), ("null", 1), ("hpc", 1), ("last", None), ("last", -1)])
 def test_other_lengths_are_not_looked_at(given, max_epochs, copied):
-    check_epochs(str(copied / "checkpoints" / "last.ckpt") if given == "last" else given, max_epochs)
+    check_length(str(copied / "checkpoints" / "last.ckpt") if given == "last" else given, max_epochs)
+
+
+def test_fewer_steps_than_a_run_has_had_are_refused(copied):
+    last = copied / "checkpoints" / "last.ckpt"
+    had = step(last)
+    check_length(str(last), None, had)
+    with pytest.raises(InputError, match=f"trained for {had} steps, and --trainer.max_steps {had - 1} asks for fewer"):
+        check_length(str(last), 1000, had - 1)
 
 
 def test_a_checkpoint_that_does_not_tell_its_epochs_is_left_to_lightning(tmp_path):
     for number, loops in enumerate((None, {"fit_loop": {}}, {"fit_loop": {"epoch_progress": {"current": 3}}})):
         torch.save({"state_dict": {}, "loops": loops}, tmp_path / f"{number}.ckpt")
-        check_epochs(str(tmp_path / f"{number}.ckpt"), 1)
+        check_length(str(tmp_path / f"{number}.ckpt"), 1)
 
 
 def test_a_second_name_leaves_no_third(tmp_path):

@@ -159,7 +159,7 @@ class FrameStream(IterableDataset[Batch]):
             yield _Seen(frame, seen.image, at)
         assert reader.outcome is not None
         if reader.outcome.broke_off:
-            _log.warning("%s: broke off %s; what was read is kept", video.source, reader.outcome.broke_off)
+            _log.warning("%s: broke off %s; what was read is kept", video.place, reader.outcome.broke_off)
         elif video.live:
             _log.info("%s: the stream ended after %.1f s", video.file_name, reader.outcome.duration_s)
         yield _Ended(reader.outcome, Position(at.item + 1, -1, at.image_id))

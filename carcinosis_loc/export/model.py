@@ -16,7 +16,7 @@ from carcinosis_loc.errors import InputError
 from carcinosis_loc.export.reading import needed, read_exported
 from carcinosis_loc.heatmap import cells_of
 from carcinosis_loc.models.tiles import Tile, logits_in_tiles, tiles
-from carcinosis_loc.points import Float32, Peaks, Size
+from carcinosis_loc.points import Float32, Peaks, Size, map_size
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class ExportedModel:
         return None
 
     def _whole(self, image: Pixels, valid: Mask) -> Answer:
-        points, scores, count, logits = self._run(np.ascontiguousarray(image), np.ascontiguousarray(valid))
+        points, scores, count, logits = self._checked(image, valid)
         falling = np.minimum.accumulate(scores, axis=1)  # vectorised sigmoids may err by the last bit
         peaks = [Peaks(xy[:n], score[:n]) for xy, score, n in zip(points, falling, count, strict=True)]
         return Answer(peaks, logits)
@@ -112,12 +112,23 @@ class ExportedModel:
 
         def logits_of(window: Tensor) -> Tensor:
             nowhere = np.zeros((len(window), 1, *window.shape[2:]), np.bool_)  # no peaks of a tile's own
-            return torch.from_numpy(self._run(np.ascontiguousarray(window.numpy()), nowhere)[3])
+            return torch.from_numpy(self._checked(window.numpy(), nowhere)[3])
 
         stride = self.metadata.stride
         logits = logits_in_tiles(logits_of, torch.from_numpy(image), stride, cuts)
         peaks = self.metadata.decoder(logits, stride, cells_of(torch.from_numpy(valid), stride))
         return Answer(peaks, logits.numpy())
+
+    def _checked(self, image: Pixels, valid: Mask) -> list[npt.NDArray[Any]]:
+        """What the graph gives; its map must be as fine as the file says, else points would lie at wrong places."""
+        outputs = self._run(np.ascontiguousarray(image), np.ascontiguousarray(valid))
+        stride, given = self.metadata.stride, outputs[3].shape[2:]
+        if given != map_size((image.shape[2], image.shape[3]), stride):
+            raise InputError(
+                f"{self.path}: gives a map of {given[1]} x {given[0]} cells for {image.shape[3]} x {image.shape[2]} "
+                f"pixels, which is not the stride of {stride} that it says; it was changed: export it anew"
+            )
+        return outputs
 
     @contextlib.contextmanager
     def _blamed(self, runtime: str) -> Iterator[None]:

@@ -106,7 +106,7 @@ def burden_chart(name: str, curve: Burden, window_s: float, duration_s: float, s
     highest = float(np.nanmax(curve.high, initial=0.0))
     y_values, x_end = _nice(max(highest, float(np.nanmax(curve.mean, initial=0.0)))), max(duration_s, 1.0)
     scale = _Scale(x_end, y_values[-1])
-    step = next((one for one in _TIME_STEPS_S if x_end / one <= 5), 2 * _TIME_STEPS_S[-1])
+    step = next((one for one in _TIME_STEPS_S if x_end / one <= 5), 86400 * math.ceil(x_end / 5 / 86400))
     spans = sorted(spans, key=lambda one: one.x)
     about = f"Mean over {window_s:g} s, with the 10th to 90th percentile of the frames. {_peak(curve)}{_under(spans)}"
     chart = Chart(

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from carcinosis_loc.annotations.fields import shown
+from carcinosis_loc.annotations.fields import Entry, shown
 from carcinosis_loc.errors import InputError
 
 
@@ -43,3 +43,16 @@ def read_object(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{path}: the top level must be a JSON object, not {shown(value)}")
     return value
+
+
+def inner_path(folder: Path, entry: Entry, name: Any) -> Path:
+    """The path of what an entry names, which must lie in ``folder``.
+
+    Raises:
+        InputError: it does not, or ``name`` is no name of a file.
+    """
+    if not isinstance(name, str) or "\0" in name:
+        raise entry.error(f"{shown(name)} is no name of a file")
+    if not (folder / name).resolve().is_relative_to(folder.resolve()):
+        raise entry.error(f"{shown(name)} lies outside {folder}")
+    return folder / name

@@ -11,7 +11,7 @@ import yaml
 from carcinosis_loc.annotations.fields import Entry, entries, is_number, shown
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.report.charts import Chart, unit_chart
-from carcinosis_loc.report.documents import check_ordinary, read_object
+from carcinosis_loc.report.documents import check_ordinary, inner_path, read_object
 from carcinosis_loc.report.page import render, without_threshold
 from carcinosis_loc.report.pictures import Circle, circles, data_uri, mark_px
 
@@ -123,7 +123,7 @@ def _gallery(folder: Path, anonymize: bool) -> tuple[list[WrongFrame] | None, di
     shown_frames = []
     for entry in entries(document, "frames", path):
         wrong = {kind: _points(entry, kind, width) for kind, width in _WIDTHS.items()}
-        shown_frames.append(_wrong_frame(folder, entry, str(entry.required("picture")), wrong, anonymize))
+        shown_frames.append(_wrong_frame(folder, entry, wrong, anonymize))
     return shown_frames, {kind: int(totals[kind]) for kind in _WIDTHS}
 
 
@@ -137,12 +137,8 @@ def _points(entry: Entry, kind: str, width: int) -> list[list[float]]:
     return points
 
 
-def _wrong_frame(
-    folder: Path, entry: Entry, picture: str, wrong: dict[str, list[list[float]]], anonymize: bool
-) -> WrongFrame:
-    path, image_id = folder / picture, entry.integer("image_id")
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise entry.error(f"{shown(picture)} lies outside the run's folder")
+def _wrong_frame(folder: Path, entry: Entry, wrong: dict[str, list[list[float]]], anonymize: bool) -> WrongFrame:
+    path, image_id = inner_path(folder, entry, entry.required("picture")), entry.integer("image_id")
     size = entry.integer("height", 1), entry.integer("width", 1)
     scored = {kind: [(one[0], one[1], one[2]) for one in wrong[kind]] for kind in ("found", "false", "mislocated")}
     return WrongFrame(

@@ -9,7 +9,8 @@ import yaml
 
 from carcinosis_loc.annotations.fields import Entry, entries, is_number, shown
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.report.documents import read_json, read_object
+from carcinosis_loc.report.documents import inner_path, read_json, read_object
+from carcinosis_loc.report.times import LONGEST_S
 
 _TEXTS = ("version", "commit", "checkpoint", "checkpoint_sha256", "threshold_rule", "source", "created")
 _NUMBERS = ("threshold", "score_floor", "match_radius_px")
@@ -29,8 +30,12 @@ def read_provenance(path: Path) -> dict[str, Any]:
         right = isinstance(value, str) if key in _TEXTS else is_number(value)
         if value is not None and not right:
             raise InputError(f'{path}: "{key}" must be a {"text" if key in _TEXTS else "number"}, not {shown(value)}')
+    if known["threshold"] is not None and not 0 <= known["threshold"] <= 1:
+        raise InputError(f'{path}: "threshold" must lie in [0, 1], not {shown(known["threshold"])}')
     scale = document.get("score_scale")
-    if isinstance(scale, list) and len(scale) == 2 and all(map(is_number, scale)):
+    if scale is not None and not (isinstance(scale, list) and len(scale) == 2 and all(map(is_number, scale))):
+        raise InputError(f'{path}: "score_scale" must be two numbers, slope and offset, not {shown(scale)}')
+    if scale is not None:
         known["score_scale"] = scale
     return known | {"videos": [_video(one) for one in entries({"videos": [], **document}, "videos", path)]}
 
@@ -39,8 +44,8 @@ def _video(entry: Entry) -> dict[str, Any]:
     name, duration_s = entry.required("file_name"), entry.fields.get("duration_s")
     if not isinstance(name, str):
         raise entry.error(f'"file_name" must be a text, not {shown(name)}')
-    if duration_s is not None and not is_number(duration_s):
-        raise entry.error(f'"duration_s" must be a number of seconds, not {shown(duration_s)}')
+    if duration_s is not None and not (is_number(duration_s) and 0 <= duration_s <= LONGEST_S):
+        raise entry.error(f'"duration_s" must be a number of seconds from 0 to {LONGEST_S:g}, not {shown(duration_s)}')
     fields = entry.fields
     reason = fields.get("broke_off")
     return {
@@ -67,9 +72,7 @@ def read_key_frames(folder: Path, index: Mapping[int, int]) -> tuple[list[tuple[
         image_id, name = entry.integer("image_id"), entry.required("file")
         if image_id not in index:
             raise entry.error(f"no image {image_id} in images.json; the files do not belong together")
-        picture = folder / str(name)
-        if not picture.resolve().is_relative_to(folder.resolve()):
-            raise entry.error(f"{shown(name)} lies outside the predictions folder")
+        picture = inner_path(folder, entry, name)
         if not picture.is_file():
             raise entry.error(f"{shown(name)}: there is no such picture; run carcloc predict again")
         listed.append((index[image_id], picture))

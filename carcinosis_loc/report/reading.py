@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from carcinosis_loc.annotations.fields import by_id, entries, is_number, shown
+from carcinosis_loc.annotations.fields import LARGEST_NUMBER, by_id, entries, is_number, shown
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.report.documents import check_ordinary, read_object
 from carcinosis_loc.report.frames import Findings, Found, Frames, Int64, Track, Video
 from carcinosis_loc.report.origin import read_key_frames, read_provenance
+from carcinosis_loc.report.times import LONGEST_S
 
 Place = tuple[str, str]  # file name, and the number of the frame in it (empty for an image)
 
@@ -28,7 +30,7 @@ def read_findings(folder: Path) -> Findings:
     frames, index = _read_frames(folder / "images.json")
     found = _read_points(folder / "points.csv", index)
     provenance = read_provenance(folder / "provenance.json")
-    videos, images = _sources(frames, provenance)
+    videos, images = _sources(frames, provenance, folder / "provenance.json")
     threshold = provenance.get("threshold")
     if threshold is None:
         threshold = float(found.score.min()) if len(found) else 0.5
@@ -47,8 +49,8 @@ def _read_frames(path: Path) -> tuple[Frames, dict[Place, int]]:
         name, time_s, number = entry.required("file_name"), entry.fields.get("time_s"), entry.fields.get("frame")
         if not isinstance(name, str):
             raise entry.error(f'"file_name" must be a text, not {shown(name)}')
-        if time_s is not None and not (is_number(time_s) and time_s >= 0):
-            raise entry.error(f'"time_s" must be a number of seconds from 0 up, not {shown(time_s)}')
+        if time_s is not None and not (is_number(time_s) and 0 <= time_s <= LONGEST_S):
+            raise entry.error(f'"time_s" must be a number of seconds from 0 to {LONGEST_S:g}, not {shown(time_s)}')
         key = (name, "" if number is None else str(number))
         if index.setdefault(key, place) != place:
             raise entry.error(f"{shown(name)} is listed twice; its points cannot be told apart")
@@ -70,7 +72,7 @@ def _read_points(path: Path, index: Mapping[Place, int]) -> Found:
             if not 0 <= score <= 1:
                 raise InputError(f"{path}: line {line}: score must lie in [0, 1], not {score:g}")
             frame.append(place)
-            track.append(int(_number(row.get("track_id") or "0", path, line, "track_id")))
+            track.append(_whole(row.get("track_id") or "0", path, line, "track_id"))
             values.extend((x, y, score))
     table = np.array(values, np.float64).reshape(-1, 3)
     return Found(np.array(frame, np.int64), table[:, :2], table[:, 2], np.array(track, np.int64))
@@ -84,19 +86,22 @@ def _read_tracks(path: Path, names: set[str]) -> list[Track] | None:
         for line, row in rows:
             if row["file_name"] not in names:
                 raise InputError(f"{path}: line {line}: no such video in images.json; the files do not belong together")
-            number, seen, best = (_number(row[k], path, line, k) for k in ("track_id", "n_sightings", "best_score"))
-            in_view = _number(row.get("n_in_view") or row["n_sightings"], path, line, "n_in_view")
-            tracks.append(Track(int(number), row["file_name"], int(seen), best, int(in_view)))
+            number, seen = (_whole(row[key], path, line, key) for key in ("track_id", "n_sightings"))
+            in_view = _whole(row.get("n_in_view") or row["n_sightings"], path, line, "n_in_view")
+            best = _number(row["best_score"], path, line, "best_score")
+            tracks.append(Track(number, row["file_name"], seen, best, in_view))
     return tracks
 
 
-def _sources(frames: Frames, provenance: Mapping[str, Any]) -> tuple[list[Video], Int64]:
+def _sources(frames: Frames, provenance: Mapping[str, Any], path: Path) -> tuple[list[Video], Int64]:
     said = {one["file_name"]: one for one in provenance.get("videos", [])}
     members: dict[str, list[int]] = {}
     for place in np.flatnonzero(~np.isnan(frames.time_s)).tolist():
         members.setdefault(frames.name[place], []).append(place)
     videos = []
     for name, places in members.items():
+        if said and name not in said:  # whether it was read whole would be a guess
+            raise InputError(f"{path}: tells nothing of {shown(name)} of images.json; the files do not belong together")
         order = np.array(places, np.int64)[np.argsort(frames.time_s[places], kind="stable")]
         facts, last_s = said.get(name, {}), float(frames.time_s[order[-1]])
         whole = facts.get("complete", True)
@@ -115,10 +120,19 @@ def _rows(path: Path, needed: tuple[str, ...]) -> Iterator[Iterator[tuple[int, d
             if missing:
                 raise InputError(f"{path}: the column {missing[0]} is missing; carcloc predict writes it")
             yield ((reader.line_num, row) for row in reader)
+            _check_end(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give a folder of carcloc predict") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: this is no CSV table ({error})") from error
+
+
+def _check_end(path: Path) -> None:
+    """Refuse a table that was cut off: its last line would be one with other numbers."""
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read() not in (b"\n", b"\r"):
+            raise InputError(f"{path}: breaks off in its last line; run carcloc predict again")
 
 
 def _number(text: str, path: Path, line: int, key: str) -> float:
@@ -129,3 +143,10 @@ def _number(text: str, path: Path, line: int, key: str) -> float:
     if not math.isfinite(value):
         raise InputError(f"{path}: line {line}: {key} must be a number, not {shown(text)}")
     return value
+
+
+def _whole(text: str, path: Path, line: int, key: str) -> int:
+    value = _number(text, path, line, key)
+    if not (value.is_integer() and 0 <= value <= LARGEST_NUMBER):
+        raise InputError(f"{path}: line {line}: {key} must be a whole number from 0 up, not {shown(text)}")
+    return int(value)

@@ -91,6 +91,8 @@ def read_stations(path: Path, videos: Sequence[Video]) -> list[Interval]:
         if name not in columns:
             why = " (there are several videos)" if name == "file_name" else ""
             raise InputError(f"{path}: the column {name} is missing{why}; the first line must name {','.join(needed)}")
+        if columns.count(name) > 1:
+            raise InputError(f"{path}: the column {name} is there twice; the first line must name {','.join(needed)}")
     if not rows:
         raise InputError(f"{path}: holds no interval")
     intervals = [_interval(path, line, row, videos) for line, row in rows]
@@ -100,6 +102,8 @@ def read_stations(path: Path, videos: Sequence[Video]) -> list[Interval]:
 
 def _interval(path: Path, line: int, row: dict[str, str], videos: Sequence[Video]) -> Interval:
     where = f"{path}: line {line}"
+    if any(cell.strip() for cell in row.get(None, ())):  # type: ignore[call-overload]  # what no column is for
+        raise InputError(f"{where}: holds more cells than the first line names columns")
     name = row.get("file_name") or ""
     if not name and len(videos) == 1:
         name = videos[0].name
@@ -108,10 +112,11 @@ def _interval(path: Path, line: int, row: dict[str, str], videos: Sequence[Video
         raise InputError(f"{where}: no video {shown(name)} in these predictions")
     start_s, end_s = (_time(where, key, row[key]) for key in ("start", "end"))
     if end_s <= start_s:
-        raise InputError(f"{where}: the interval ends ({row['end']}) before it starts ({row['start']})")
+        raise InputError(f"{where}: the interval ends ({shown(row['end'])}) before it starts ({shown(row['start'])})")
     if end_s > math.ceil(video.duration_s) or start_s >= video.duration_s > 0:
         until = f"reading broke off at {clock(video.duration_s)}" if video.broke_off else "the video is shorter"
-        raise InputError(f"{where}: the interval reaches to {row['end']}, but {until} ({video.duration_s:.1f} s)")
+        end = shown(row["end"])
+        raise InputError(f"{where}: the interval reaches to {end}, but {until} ({video.duration_s:.1f} s)")
     if end_s >= video.duration_s:  # the last frame may lie at the very end
         end_s = math.nextafter(video.duration_s, math.inf)
     return Interval(name, start_s, end_s, _station(where, row), line)
@@ -131,9 +136,8 @@ def _station(where: str, row: dict[str, str]) -> str:
     if given not in known:
         near = difflib.get_close_matches(given, list(known), 1)
         hint = f"did you mean {known[near[0]]}? " if near else ""
-        raise InputError(
-            f"{where}: unknown station {shown(row['station'])}; {hint}known are {', '.join((*STATIONS, *_UNSIDED))}"
-        )
+        names = ", ".join((*STATIONS, *_UNSIDED))
+        raise InputError(f"{where}: unknown station {shown(row['station'])}; {hint}known are {names}")
     return known[given]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from carcinosis_loc.report.frames import Float64
 
+LONGEST_S = 1e9  # no video is longer: 32 years
 _FINEST = 2  # decimals: at 60 frames a second two frames are 0.016 s apart
 
 
@@ -38,6 +39,6 @@ def parsed(text: str) -> float:
     if match is None:
         raise ValueError(text)
     hours, minutes, seconds = match.groups()
-    if minutes is not None and (float(seconds) >= 60 or (hours is not None and int(minutes) >= 60)):
+    if minutes is not None and (float(seconds) >= 60 or (hours is not None and float(minutes) >= 60)):
         raise ValueError(text)
-    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
+    return float(hours or 0) * 3600 + float(minutes or 0) * 60 + float(seconds)

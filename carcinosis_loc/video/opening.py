@@ -21,6 +21,8 @@ from carcinosis_loc.video.piping import IndexBehind, Piped, StoppedStream
 STDIN = "-"
 # What a folder is searched for; a file that is named is opened whatever its suffix.
 _CONTAINERS = "mp4 m4v mov mkv webm avi mpg mpeg m2v vob ts m2ts mts wmv asf flv 3gp ogv mxf dv h264 264 hevc h265"
+# What comes through a pipe may be a description of a stream (SDP), for which libav would listen at a network port.
+_NOTHING_ELSE = {"protocol_whitelist": "none"}
 SUFFIXES = frozenset(f".{name}" for name in re.findall(r"\w+", _CONTAINERS))
 
 
@@ -43,6 +45,11 @@ class Video:
     fps: float | None = None
     duration_s: float | None = None
     exact: bool = True
+
+    @property
+    def place(self) -> str:
+        """Where it comes from, for messages."""
+        return "standard input" if self.source == STDIN else self.source
 
 
 def is_video_name(path: Path) -> bool:
@@ -84,7 +91,7 @@ def probe(source: str, file_name: str) -> Video:
     """
     video = Video(file_name, source)
     with opened(video) as (container, stream):
-        fps, (duration_s, exact) = frame_rate(stream), _duration(container, stream)
+        fps, (duration_s, exact) = frame_rate(stream), told_duration(container, stream)
         packets = container.demux(stream)
         try:
             while not next(packets).decode():
@@ -112,7 +119,7 @@ def opened(
     Raises:
         InputError: it cannot be opened, or holds no video stream.
     """
-    name = "standard input" if video.source == STDIN else video.source
+    name = video.place
     with ExitStack() as closing:
         try:
             container = closing.enter_context(_container(video, stop or threading.Event(), patience_s, closing))
@@ -126,7 +133,7 @@ def opened(
             raise InputError(f"{name}: cannot be read as a video ({_reason(error)}){hint}") from error
         if not container.streams.video:
             kinds = sorted({stream.type for stream in container.streams})
-            raise InputError(f"{name}: holds no video stream, only {' and '.join(kinds) or 'nothing'}")
+            raise InputError(f"{name}: holds no video stream{', only ' if kinds else ''}{' and '.join(kinds)}")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         yield container, stream
@@ -134,14 +141,14 @@ def opened(
 
 def _container(video: Video, stop: threading.Event, patience_s: float, closing: ExitStack) -> InputContainer:
     if video.source == STDIN:
-        return av.open(Piped(0, stop, patience_s), "r")
+        return av.open(Piped(0, stop, patience_s), "r", options=_NOTHING_ELSE)
     if not video.live:
         return av.open(f"file:{video.source}", "r", options={"protocol_whitelist": "file"})
     if stat.S_ISCHR(os.stat(video.source).st_mode):
         return av.open(video.source, "r", format="video4linux2", timeout=patience_s)
     handle = os.open(video.source, os.O_RDONLY | os.O_NONBLOCK)  # while nobody writes into it, it would block here
     closing.callback(os.close, handle)
-    return av.open(Piped(handle, stop, patience_s), "r")
+    return av.open(Piped(handle, stop, patience_s), "r", options=_NOTHING_ELSE)
 
 
 def frame_rate(stream: VideoStream) -> float | None:
@@ -152,7 +159,7 @@ def frame_rate(stream: VideoStream) -> float | None:
     return None
 
 
-def _duration(container: InputContainer, stream: VideoStream) -> tuple[float | None, bool]:
+def told_duration(container: InputContainer, stream: VideoStream) -> tuple[float | None, bool]:
     """The header's duration in seconds, and whether it is the picture's own."""
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base), True

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from carcinosis_loc.video.opening import Video, frame_rate, opened
+from carcinosis_loc.video.opening import Video, frame_rate, opened, told_duration
 from carcinosis_loc.video.piping import StoppedStream
 from carcinosis_loc.video.rate import FrameRate
 
@@ -90,6 +90,7 @@ class VideoReader:
         self.stop = stop or threading.Event()
         self.patience_s = patience_s
         self.outcome: Outcome | None = None
+        self._told_s, self._exact = video.duration_s, video.exact
         self._trouble: str | None = None  # the first
         self._lost = self._failed = self._index = 0
         self._time_s = self._step_s = self._end_s = 0.0
@@ -99,6 +100,8 @@ class VideoReader:
         with opened(self.video, self.stop, self.patience_s) as (container, stream):
             fps = frame_rate(stream)
             self._step_s = 1 / (fps or _FALLBACK_FPS)
+            if self.video.live:  # nobody could look before
+                self._told_s, self._exact = told_duration(container, stream)
             clock = _Clock(stream, self._step_s)
             for frame in self._decoded(container, stream):
                 index, self._time_s = self._index, clock(frame)
@@ -149,9 +152,9 @@ class VideoReader:
 
     def _result(self, fps: float | None) -> Outcome:
         self._count_lost(0.0)
-        trouble, told = self._trouble, self.video.duration_s
+        trouble, told = self._trouble, self._told_s
         missing_s = 0.0 if told is None else told - self._end_s
-        short = missing_s > (_LATE_S if self.video.exact else _LATE_SHARED_S)
+        short = missing_s > (_LATE_S if self._exact else _LATE_SHARED_S)
         if short:
             end = f"ends at {self._end_s:.2f} s of the {told:.2f} s that its header says"
             trouble = f"{trouble}; {end}" if trouble else f"at frame {self._index}: {end}"

@@ -39,12 +39,25 @@ def test_a_live_stream_that_stops_keeps_what_was_seen(how, tmp_path, standard_in
     assert "what was read is kept" in caplog.text
 
 
-@pytest.mark.parametrize(("data", "said"), [(b"", "standard input: cannot be read"), (b"abc" * 999, "standard input")])
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [(b"", "standard input: .* before anything came"), (b"abc" * 999, "standard input: cannot be read")],
+)
 def test_what_is_no_video_on_standard_input(data, said, tmp_path, standard_input):
     feed(standard_input, data, standard_input.close)
     with pytest.raises(InputError, match=said):
         predict("-", tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_stream_whose_header_promised_more_says_where_it_ended(tmp_path, standard_input, caplog):
+    data = write_clip(tmp_path / "v.mkv", pictures(60), fps=10).read_bytes()
+    feed(standard_input, data[: len(data) // 2], standard_input.close)
+    (video,) = json_of(predict("-", tmp_path / "out", overlays=False, tracks=False), "provenance")["videos"]
+    assert not video["complete"]
+    assert "of the 6.00 s that its header says" in video["broke_off"]
+    assert 0 < video["n_frames_read"] < 60
+    assert "standard input: broke off at frame" in caplog.text
 
 
 def test_an_mp4_that_cannot_be_piped_writes_nothing(tmp_path, standard_input):

@@ -12,6 +12,7 @@ from spots import draw
 
 import carcinosis_loc
 from carcinosis_loc.cli import main
+from carcinosis_loc.errors import InputError
 from carcinosis_loc.export import ExportedModel
 from carcinosis_loc.heatmap import PeakDecoder, cells_of
 
@@ -37,12 +38,12 @@ def points_of(model, source, root, *more):
         return np.array([[float(row[name]) for name in ("x", "y", "score")] for row in csv.DictReader(file)])
 
 
-def without_multiple(path, target):
-    """As earlier versions wrote it."""
+def edited(path, target, edit):
+    """The file with something else in what it says of itself."""
     model = onnx.load(path)
     entry = next(entry for entry in model.metadata_props if entry.key == "carcloc")
     content = json.loads(entry.value)
-    assert content.pop("multiple") == 32
+    edit(content)
     entry.value = json.dumps(content)
     target.write_bytes(model.SerializeToString())
     return target
@@ -109,7 +110,7 @@ def test_a_batch_under_masks_in_tiles_is_decoded_as_a_whole(exported):
 
 
 def test_an_older_file_sees_large_images_as_a_whole_and_says_so_once(exported, large, windows, tmp_path, capsys):
-    older = without_multiple(exported, tmp_path / "older.onnx")
+    older = edited(exported, tmp_path / "older.onnx", lambda content: content.pop("multiple"))
     two = tmp_path / "images"
     two.mkdir()
     for name in "ab":
@@ -130,3 +131,14 @@ def test_a_tile_without_a_core_is_one_line(exported, large, tmp_path, capsys):
     assert "--inference" in line
     assert "enlarge tile_px" in line
     assert not (tmp_path / "predictions").exists()
+
+
+@pytest.mark.parametrize("tile_px", [96, None])
+@pytest.mark.parametrize("stride", [2, 8])
+def test_a_stride_that_is_not_the_graphs_is_refused(exported, tmp_path, stride, tile_px):
+    """Else tiles would be put together at wrong places, without a word."""
+    model = ExportedModel(edited(exported, tmp_path / "other.onnx", lambda content: content.update(stride=stride)))
+    model.cut_above(tile_px, 32)
+    image = np.zeros((1, 3, 101, 130), np.uint8)
+    with pytest.raises(InputError, match=f"other.onnx: gives a map of .* stride of {stride}"):
+        model(image, np.ones((1, 1, 101, 130), np.bool_))

@@ -65,6 +65,7 @@ IMAGE = {"id": 1, "file_name": "a.png", "width": 4, "height": 3}
         ("images.json", json.dumps({"images": [IMAGE, IMAGE | {"id": 2}]}), "image id 2: 'a.png' is listed twice"),
         ("images.json", json.dumps({"images": [IMAGE, IMAGE]}), "this id occurs twice"),
         ("images.json", json.dumps({"images": [IMAGE | {"time_s": -1}]}), '"time_s" must be'),
+        ("images.json", json.dumps({"images": [IMAGE | {"time_s": 1e308}]}), r'"time_s" must be .* from 0 to 1e\+09'),
         ("images.json", json.dumps({"images": [IMAGE | {"file_name": 3}]}), '"file_name" must be a text'),
         ("points.csv", "", "points.csv: the column file_name is missing"),
         ("points.csv", "file_name,x,y\n", "points.csv: the column score is missing"),
@@ -72,14 +73,24 @@ IMAGE = {"id": 1, "file_name": "a.png", "width": 4, "height": 3}
         ("points.csv", HEAD + "case.mp4,0,0.0,1,nan,0.5,1\n", "line 2: y must be a number, not 'nan'"),
         ("points.csv", HEAD + "case.mp4,0,0.0,1,1,1.5,1\n", r"line 2: score must lie in \[0, 1\]"),
         ("points.csv", HEAD + "case.mp4,0,0.0,1\n", "line 2: y must be a number, not ''"),
+        ("points.csv", HEAD + "case.mp4,0,0.0,1,1,0.5,1", "points.csv: breaks off in its last line"),
+        ("points.csv", HEAD + "case.mp4,0,0.0,1,1,0.5,1e308\n", "line 2: track_id must be a whole number"),
+        ("points.csv", HEAD + "case.mp4,0,0.0,1,1,0.5,1.5\n", "line 2: track_id must be a whole number"),
+        ("tracks.csv", "track_id,file_name,n_sightings,best_score\n1,case.mp4,-1,1\n", "line 2: n_sightings must be"),
         ("tracks.csv", "track_id\n", "tracks.csv: the column file_name is missing"),
         ("tracks.csv", "track_id,file_name,n_sightings,best_score\n1,x.mp4,5,1\n", "line 2: no such video"),
         ("key_frames.json", "[{}]", r"key_frames\[0\]: the key .image_id. is missing"),
         ("key_frames.json", '[{"image_id": 99, "file": "key_frames/1.jpg"}]', "no image 99 in images.json"),
-        ("key_frames.json", '[{"image_id": 1, "file": "../../x.jpg"}]', "lies outside the predictions folder"),
+        ("key_frames.json", '[{"image_id": 1, "file": "../../x.jpg"}]', "'../../x.jpg' lies outside"),
+        ("key_frames.json", r'[{"image_id": 1, "file": "\u0000"}]', "is no name of a file"),
+        ("key_frames.json", '[{"image_id": 1, "file": 1}]', "1 is no name of a file"),
         ("key_frames.json", '[{"image_id": 1, "file": "key_frames/0.jpg"}]', "there is no such picture"),
         ("provenance.json", "[]", "provenance.json: the top level must be a JSON object"),
         ("provenance.json", '{"threshold": "high"}', '"threshold" must be a number'),
+        ("provenance.json", '{"threshold": 1.5}', r'"threshold" must lie in \[0, 1\]'),
+        ("provenance.json", '{"score_scale": [1]}', '"score_scale" must be two numbers'),
+        ("provenance.json", '{"videos": [{"file_name": "case.mp4", "duration_s": 1e308}]}', '"duration_s" must be'),
+        ("provenance.json", '{"videos": [{"file_name": "other.mp4"}]}', "tells nothing of 'case.mp4'"),
         ("provenance.json", '{"version": 3}', '"version" must be a text'),
         ("provenance.json", '{"videos": [{}]}', r"videos\[0\]: the key .file_name. is missing"),
     ],
@@ -146,3 +157,15 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(tmp_path, n
     os.mkfifo(tmp_path / name)
     with pytest.raises(InputError, match=f"{name}: is no ordinary file"):
         read_findings(tmp_path)
+
+
+def test_a_year_of_video_is_a_page_like_any_other(tmp_path):
+    write_video(tmp_path, key_every=0, seconds=3)
+    short = tmp_path / "report.html"
+    assert main(["report", str(tmp_path)]) == 0
+    size = short.stat().st_size
+    images = json.loads((tmp_path / "images.json").read_text())["images"]
+    (tmp_path / "points.csv").write_text(HEAD)
+    change(tmp_path / "images.json", images=[*images[:-1], images[-1] | {"time_s": 366 * 86400.0}])
+    assert main(["report", str(tmp_path)]) == 0
+    assert short.stat().st_size < size + 10_000  # a tick every four hours would be far more

@@ -34,7 +34,7 @@ def test_names_may_be_written_as_people_write_them(minute, tmp_path):
     [
         ("0,20,liver\n19.9,30,bowel", "lines 2 and 3 overlap"),
         ("30,40,liver\n0,31,bowel", "lines 3 and 2 overlap"),
-        ("50,61,liver", r"line 2: the interval reaches to 61, but the video is shorter \(60.0 s\)"),
+        ("50,61,liver", r"line 2: the interval reaches to '61', but the video is shorter \(60.0 s\)"),
         ("60,60.5,liver", "the video is shorter"),
         ("20,10,liver", "line 2: the interval ends .* before it starts"),
         ("0,0,liver", "before it starts"),
@@ -42,6 +42,9 @@ def test_names_may_be_written_as_people_write_them(minute, tmp_path):
         ("0,10,", "unknown station"),
         ("zero,10,liver", "line 2: start must be seconds or hh:mm:ss, not 'zero'"),
         ("0,,liver", "line 2: end must be seconds"),
+        pytest.param("0," + "9" * 400 + ":00:00,liver", r"reaches to '9+\.\.\.9+:00:00', but", id="endless hours"),
+        pytest.param("0," + "9" * 5000 + ",liver", r"reaches to '9+\.\.\.9+', but", id="endless seconds"),
+        ("0,10,peritoneum,right", "line 2: holds more cells"),
         ("", "holds no interval"),
     ],
 )
@@ -50,6 +53,7 @@ def test_bad_intervals_are_one_line(minute, tmp_path, rows, message):
         read_stations(table(tmp_path, f"start,end,station\n{rows}"), minute.videos)
     assert "stations.csv" in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
 
 
 def test_stations_that_are_known_are_named_once(minute, tmp_path):
@@ -61,6 +65,8 @@ def test_stations_that_are_known_are_named_once(minute, tmp_path):
 def test_bad_tables_are_one_line(minute, tmp_path):
     with pytest.raises(InputError, match="the column station is missing"):
         read_stations(table(tmp_path, "start,end\n0,1\n"), minute.videos)
+    with pytest.raises(InputError, match="the column station is there twice"):
+        read_stations(table(tmp_path, "start,end,station,station\n0,1,liver,pelvis\n"), minute.videos)
     with pytest.raises(InputError, match="cannot be read"):
         read_stations(tmp_path / "none.csv", minute.videos)
     (tmp_path / "bytes.csv").write_bytes(b"start,end,station\n\xff\xfe")

@@ -15,6 +15,10 @@ def test_times_are_seconds_or_clocks(text, seconds):
     assert parsed(text) == seconds
 
 
+def test_times_without_sense_are_large_numbers():
+    assert parsed("9" * 400) == parsed("9" * 400 + ":00:00") == float("inf")
+
+
 @pytest.mark.parametrize("text", ["", "-1", "1:60", "1:60:00", "nan", "1e3", "a", "1:2:3:4", "1,5"])
 def test_what_is_no_time_is_refused(text):
     with pytest.raises(ValueError):

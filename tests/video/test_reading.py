@@ -1,8 +1,5 @@
-import contextlib
 import io
-import os
 import re
-import threading
 from itertools import pairwise
 
 import av
@@ -12,7 +9,6 @@ from clips import SIZE, pictures, write_clip, write_sound
 
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.video import FrameRate, VideoReader, find_video, probe
-from carcinosis_loc.video.piping import index_lies_behind
 
 
 def read(path, every_nth=1, per_second=None, after=-1):
@@ -181,70 +177,3 @@ def test_times_that_jump_back_are_made_to_rise(tmp_path):
     frames, _ = read(tmp_path / "a.h264")
     assert len(frames) == 8
     assert np.diff([frame.time_s for frame in frames]).min() > 0
-
-
-def test_a_named_pipe_is_read_and_not_waited_for_for_ever(tmp_path):
-    pipe, clip = tmp_path / "pipe", write_clip(tmp_path / "a.ts", pictures(30))
-    os.mkfifo(pipe)
-    video = find_video(str(pipe))
-    assert video.live
-    with pytest.raises(InputError, match="nothing came for"):
-        list(VideoReader(video, FrameRate(1, None), patience_s=0.1))
-    writer = threading.Thread(target=lambda: pipe.write_bytes(clip.read_bytes()))
-    writer.start()
-    assert len(list(VideoReader(video, FrameRate(1, None)))) == 30
-    writer.join()
-
-
-def piped(path, tmp_path):
-    """The video as a pipe gives it."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    video = find_video(str(pipe))
-
-    def write():
-        with contextlib.suppress(BrokenPipeError):
-            pipe.write_bytes(path.read_bytes())
-
-    threading.Thread(target=write, daemon=True).start()
-    return VideoReader(video, FrameRate(1, None), patience_s=60)
-
-
-@pytest.mark.parametrize(
-    ("name", "count"),
-    [("a.mp4", 5), ("a.mov", 5), ("long.mp4", 300)],  # smaller and larger than what a pipe holds
-)
-def test_an_mp4_whose_index_lies_at_its_end_cannot_be_piped(tmp_path, name, count):
-    path = write_clip(tmp_path / name, pictures(count))
-    assert len(read(path)[0]) == count
-    with pytest.raises(InputError, match=r"pipe: is an MP4 or MOV .*the file's path.*ffmpeg .*-movflags \+faststart"):
-        list(piped(path, tmp_path))
-
-
-@pytest.mark.parametrize("flags", ["faststart", "frag_keyframe+empty_moov"])
-def test_an_mp4_with_its_index_in_front_can_be_piped(tmp_path, flags):
-    path = write_clip(tmp_path / "a.mp4", pictures(30), movflags=flags)
-    assert len(list(piped(path, tmp_path))) == 30
-
-
-def box(kind, size):
-    return size.to_bytes(4) + kind + bytes(max(0, size - 8))
-
-
-@pytest.mark.parametrize(
-    ("boxes", "behind"),
-    [
-        ([], False),
-        ([(b"ftyp", 32)], False),
-        ([(b"mdat", 9)], True),
-        ([(b"ftyp", 32), (b"free", 8), (b"mdat", 0)], True),
-        ([(b"ftyp", 32), (b"free", 9000), (b"wide", 8), (b"mdat", 1)], True),
-        ([(b"ftyp", 32), (b"moov", 700), (b"mdat", 9)], False),
-        ([(b"ftyp", 3), (b"mdat", 9)], False),
-        ([(b"junk", 32), (b"mdat", 9)], False),
-    ],
-)
-def test_where_the_index_lies(boxes, behind):
-    head = b"".join(box(*one) for one in boxes)
-    assert index_lies_behind(head) == behind
-    assert not any(index_lies_behind(head[:end]) for end in range(min(len(head), 8)))
