@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import IO
@@ -51,6 +52,9 @@ def hold_run(root: Path, command: str) -> IO[str]:
         for folder in (root, root / "checkpoints", root / "pictures"):
             for torn in folder.glob(".*.part.*"):  # see ``files.atomic_path``
                 torn.unlink(missing_ok=True)
+    if command == "predict":  # nobody else predicts here now; what can be gone on with has no letters in the middle
+        for abandoned in root.glob(".predictions.*.part"):
+            shutil.rmtree(abandoned, ignore_errors=True)
     return lock
 
 

@@ -102,8 +102,11 @@ def test_what_another_command_is_writing_is_left_alone(tmp_path):
     (tmp_path / "pictures" / ".x.part.png").touch()
     with held(tmp_path, ".test.lock"), hold_run(tmp_path, "fit"):
         assert (tmp_path / "pictures" / ".x.part.png").exists()
+    for name in (".predictions.abc.part", ".predictions.part"):
+        (tmp_path / name / "overlays").mkdir(parents=True)
     with hold_run(tmp_path, "predict"):
         assert not (tmp_path / "pictures" / ".x.part.png").exists()
+        assert [path.name for path in tmp_path.glob(".predictions*")] == [".predictions.part"]  # can be gone on with
 
 
 def test_a_run_may_be_made_longer_and_not_shorter(copied, spots, tiny, capsys):

@@ -38,6 +38,7 @@ from carcinosis_loc.writers import (
     PredictionWriter,
     Provenance,
     TrackTable,
+    undamaged,
 )
 
 logger = logging.getLogger(__name__)
@@ -120,9 +121,10 @@ class PredictionFiles(Callback):
         final = Path(trainer.default_root_dir) / FOLDER
         self._resumable = open_unfinished(final, told, self.unfinished, stream.live)
         state = self._resumable.journal.state
-        stream.position = Position(**state["position"]) if state else Position()
-        if state and (state["done"] or self.unfinished == "keep"):
-            stream.position = Position(len(stream.items), -1, state["n_frames"] + 1)
+        with undamaged(self._resumable.folder):
+            stream.position = Position(**state["position"]) if state else Position()
+            if state and (state["done"] or self.unfinished == "keep"):
+                stream.position = Position(len(stream.items), -1, state["n_frames"] + 1)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Make the folder that becomes ``predictions/`` at the end; all processes write into the same one."""

@@ -10,7 +10,7 @@ from typing import IO, Any, Literal, NamedTuple
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import make_folder
 from carcinosis_loc.run_folder import lock_folder
-from carcinosis_loc.writers import Journal
+from carcinosis_loc.writers import Journal, undamaged
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +60,10 @@ def open_unfinished(final: Path, identity: Mapping[str, Any], unfinished: Unfini
     for path in folder.rglob(".*.part*"):  # a kill may leave half a file
         path.unlink()
     journal = Journal(folder)
-    before, state = journal.identity, journal.state
-    n_frames = 0 if state is None else state["n_frames"]
-    if n_frames == 0 or unfinished == "drop":
+    before, state = (None, None) if unfinished == "drop" else (journal.identity, journal.state)
+    with undamaged(folder):
+        n_frames = 0 if state is None else int(state["n_frames"])
+    if n_frames == 0:
         if unfinished == "keep":
             shutil.rmtree(folder)
             raise InputError(f"{final}: there is no unfinished run to keep")

@@ -43,6 +43,8 @@ def evaluation_page(folder: Path, *, anonymize: bool) -> str:
     """
     metrics = _metrics(folder / "metrics.json")
     curve = _curve(folder / "curve.json")
+    if curve and curve["thresholds"] and (missing := [key for key in _FIXED if metrics[key] is None]):
+        raise InputError(f'{folder / "metrics.json"}: "{missing[0]}" must be a number, as curve.json has a curve')
     gallery, total = _gallery(folder, anonymize)
     return render(
         "evaluation.html",
@@ -66,6 +68,9 @@ def _metrics(path: Path) -> dict[str, Any]:
         if key not in metrics:
             raise InputError(f'{path}: the key "{key}" is missing; carcloc test writes it')
         if metrics[key] is not None and not is_number(metrics[key]):
+            raise InputError(f'{path}: "{key}" must be a number, not {shown(metrics[key])}')
+    for key in ("localisation_error_px", "count_mae"):
+        if metrics.get(key) is not None and not is_number(metrics[key]):
             raise InputError(f'{path}: "{key}" must be a number, not {shown(metrics[key])}')
     return metrics
 
@@ -131,7 +136,10 @@ _WIDTHS = {"found": 5, "mislocated": 5, "false": 3, "missed": 2}  # numbers of a
 
 
 def _points(entry: Entry, kind: str, width: int) -> list[list[float]]:
-    points = [entry.numbers(kind, one) for one in entry.required(kind)]
+    listed = entry.required(kind)
+    if not isinstance(listed, list):
+        raise entry.error(f'"{kind}" must be a list, not {shown(listed)}')
+    points = [entry.numbers(kind, one) for one in listed]
     if any(len(one) != width for one in points):
         raise entry.error(f'"{kind}" must hold {width} numbers a point')
     return points
@@ -161,6 +169,10 @@ def _rows(path: Path, anonymize: bool) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
+        for row in rows:
+            counts = [int(row[key] or 0) for key in ("tp", "fp", "fn", "n_points")]
+            if min(counts) < 0 or not 0 <= float(row["f1"] or 0) <= 1:
+                raise ValueError(f"counts and F1 of {shown(row['file_name'])} are none")
         rows.sort(key=lambda row: (row["f1"] == "", -int(row["fn"]) - int(row["fp"] or 0)))
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as carcloc test writes it ({error}); run it again") from error

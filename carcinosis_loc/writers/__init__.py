@@ -3,7 +3,7 @@
 from carcinosis_loc.writers.base import About, Found, PredictionWriter, VideoEnd
 from carcinosis_loc.writers.coco import CocoResults
 from carcinosis_loc.writers.heatmaps import Heatmaps
-from carcinosis_loc.writers.journal import Journal
+from carcinosis_loc.writers.journal import Journal, undamaged
 from carcinosis_loc.writers.key_frames import KeyFrames
 from carcinosis_loc.writers.overlays import OverlayPictures, OverlayVideos
 from carcinosis_loc.writers.provenance import Provenance, sha256
@@ -28,4 +28,5 @@ __all__ = [
     "TrackTable",
     "VideoEnd",
     "sha256",
+    "undamaged",
 ]

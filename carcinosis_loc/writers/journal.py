@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import make_folder, write_json, write_text
 from carcinosis_loc.points import Frame, Peaks
 from carcinosis_loc.video import Outcome
@@ -40,13 +42,12 @@ class Journal:
     def identity(self) -> dict[str, Any] | None:
         """What the unfinished run was told to do; None where nothing was begun."""
         path = self._folder / "identity.json"
-        return json.loads(path.read_text("utf-8")) if path.is_file() else None
+        return _read(path) if path.is_file() else None
 
     @property
     def state(self) -> dict[str, Any] | None:
         """What the newest chunk left; None before the first."""
-        path = self._path(self._chunks, "state")
-        return json.loads(path.read_text("utf-8")) if self._chunks else None
+        return _read(self._path(self._chunks, "state")) if self._chunks else None
 
     def begin(self, identity: Mapping[str, Any]) -> None:
         """Start anew."""
@@ -72,18 +73,54 @@ class Journal:
     def replay(self) -> Iterator[Found | VideoEnd]:
         """All frames in their order, and each video's end after its frames; tracks that were joined have one id."""
         same = {end.outcome.file_name: end.same for end in self.ended() if end.same}
+        n_frames = 0
         for number in range(1, self._chunks + 1):
-            with self._path(number, "frames").open(encoding="utf-8") as file:
-                for line in file:
-                    yield _found(json.loads(line), same)
+            path = self._path(number, "frames")
+            with undamaged(path):
+                lines = path.read_text("utf-8").splitlines()
+            for line in lines:
+                with undamaged(path):
+                    found = _found(json.loads(line), same)
+                n_frames += 1
+                yield found
             yield from self._ended(number)
+        if self.state is not None and self.state["n_frames"] != n_frames:
+            raise _damaged(self._folder)
 
     def _ended(self, number: int) -> Iterator[VideoEnd]:
-        for outcome, tracks, same in json.loads(self._path(number, "ended").read_text("utf-8")):
-            yield VideoEnd(Outcome(**outcome), tuple(map(tuple, tracks)), dict(same))
+        path = self._path(number, "ended")
+        with undamaged(path):
+            ends = [
+                VideoEnd(Outcome(**outcome), tuple(map(tuple, tracks)), dict(same))
+                for outcome, tracks, same in json.loads(path.read_text("utf-8"))
+            ]
+        yield from ends
 
     def _path(self, number: int, kind: str) -> Path:
         return self._folder / f"{number:06d}.{kind}.json"
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(
+        f"{path}: damaged or missing, in a run that was cut short; begin anew with --predictions.unfinished drop"
+    )
+
+
+@contextmanager
+def undamaged(path: Path) -> Iterator[None]:
+    """What is damaged of an unfinished run is said in one line, by the path of the part."""
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged(path) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with undamaged(path):
+        value = json.loads(path.read_text("utf-8"))
+        if not isinstance(value, dict):
+            raise TypeError
+        return value
 
 
 def _plain(found: Found) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from carcinosis_loc.points import Frame, Peaks
 from carcinosis_loc.tracking import PointTracker, Track
 from carcinosis_loc.video import Outcome
 from carcinosis_loc.writers.base import About, Found, PredictionWriter, VideoEnd, plain_score
-from carcinosis_loc.writers.journal import Journal
+from carcinosis_loc.writers.journal import Journal, undamaged
 
 
 class PredictionSession:
@@ -57,7 +57,8 @@ class PredictionSession:
         for writer in self._early:
             writer.begin(about)
         if journal is not None and journal.state is not None:
-            self._restore(journal.state)
+            with undamaged(about.folder):
+                self._restore(journal.state)
 
     def take(self, found: Iterable[Found], milestone: Milestone | None = None) -> None:
         """Take the frames of a batch."""

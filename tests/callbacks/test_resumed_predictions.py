@@ -58,6 +58,22 @@ def test_another_command_does_not_go_on(clip, tmp_path, short_chunks, monkeypatc
     assert json_of(folder, "provenance")["threshold"] == 0.4
 
 
+@pytest.mark.parametrize("kind", ["frames", "ended", "state", "identity"])
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[1]", b'{"n_frames": 20}'])
+def test_damage_of_what_is_finished_is_one_line(kind, content, clip, tmp_path, short_chunks, monkeypatch):
+    broken_off(clip, tmp_path, monkeypatch)
+    journal = tmp_path / ".predictions.part" / ".journal"
+    path = sorted(journal.glob(f"*{kind}.json"))[-1]
+    if content is None and kind in ("frames", "ended"):
+        path.unlink()
+    else:
+        path.write_bytes(content or b"")
+    with pytest.raises(InputError, match=r"--predictions\.unfinished drop"):
+        predict(clip, tmp_path)
+    folder = predict(clip, tmp_path, unfinished="drop")
+    assert len(json_of(folder, "images")["images"]) == 30
+
+
 def test_what_is_finished_can_be_kept(clip, tmp_path, short_chunks, monkeypatch):
     with pytest.raises(InputError, match="no unfinished run to keep"):
         predict(clip, tmp_path, unfinished="keep")

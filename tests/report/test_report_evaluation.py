@@ -114,6 +114,7 @@ TOTALS = '{"totals": {"found": 1, "mislocated": 0, "false": 0, "missed": 0}, "fr
         ("curve.json", "{}", '"thresholds" must be a list'),
         ("errors.json", '{"frames": []}', '"totals" must hold a number for each of found'),
         ("errors.json", TOTALS + '[{"image_id": 1}]}', 'the key "found" is missing'),
+        ("errors.json", TOTALS + '[{"found": 3}]}', '"found" must be a list, not 3'),
         ("errors.json", TOTALS + '[{"found": [[1]]}]}', '"found" must hold 5 numbers a point'),
         ("per_image.csv", "a,b\n1,2\n", "cannot be read as carcloc test writes it"),
     ],
