@@ -3,8 +3,8 @@
     python tests/chaos/memory.py OUT_DIR [--images 20000] [--points 5000000] [--megabytes 1000] [--parts fit ...]
     python tests/chaos/memory.py OUT_DIR --parts video [--minutes 30] [--ckpt best.ckpt]
 
-Each part runs carcloc in a process of its own, whose memory (all its processes, shared pages once) is looked at every
-half second. Predict and test need the checkpoint of fit, and video where none is given; the plot needs all three.
+Each part runs carcloc in a process of its own, whose memory (of all its processes, without libraries) is looked at
+every half second. Predict and test need the checkpoint of fit, and video where none is given; the plot needs all three.
 The video is one of ``carcloc synth``, and done only where it is asked for.
 """
 
@@ -150,12 +150,19 @@ def watched(command: list[str], log: Path) -> list[tuple[float, float]]:
 
 
 def held_mb(job: psutil.Process) -> float | None:
-    """Proportional set size: pages that forks share count once. None where a process ended while it was asked."""
+    """Memory of their own, that which forks share once. None where a process ended while it was asked.
+
+    Libraries are left out: their pages count the less, the more strangers on the machine hold them too.
+    """
+    held = 0
     try:
-        processes = [job, *job.children(recursive=True)]
-        return sum(process.memory_full_info().pss for process in processes) / 1e6
-    except psutil.Error:
+        for process in (job, *job.children(recursive=True)):
+            for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith(("Pss_Anon:", "Pss_Shmem:")):
+                    held += 1024 * int(line.split()[1])
+    except (psutil.Error, OSError):
         return None
+    return held / 1e6
 
 
 def is_flat(name: str, line: list[tuple[float, float]]) -> bool:
