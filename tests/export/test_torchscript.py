@@ -148,7 +148,7 @@ def test_export_replaces_a_file_when_the_new_one_is_right(fitted, tmp_path, caps
 
 
 def main_raising(checkpoint, out):
-    command.run(argparse.Namespace(checkpoint=checkpoint, out=out))
+    command.run(argparse.Namespace(checkpoint=checkpoint, out=out, top_k=None))
 
 
 @pytest.mark.parametrize("name", ["m.h5", "m.pt2", "m.pt", "m"])
