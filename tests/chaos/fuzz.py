@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as with_seed
 from hypothesis import strategies as st
 from sources import Source
+from tally import REFUSED, SUCCESS, Tally, count_log
 
 try:
     import atheris
@@ -40,7 +41,6 @@ from carcinosis_loc.errors import InputError
 ALL = list(HealthCheck)
 CASE_S = 60
 CASE_BYTES = 3 * 2**30
-SUCCESS, REFUSED = "success", "refused"
 
 
 @dataclass(frozen=True)
@@ -197,30 +197,6 @@ def _place(error: BaseException) -> str:
     return place
 
 
-@dataclass
-class Tally:
-    """What became of the cases of a family."""
-
-    tried: int = 0
-    refused: int = 0
-    failures: int = 0
-    worst_s: float = 0.0
-    worst_mb: float = 0.0
-    known: set[str] = field(default_factory=set)
-
-    def add(self, other: "Tally") -> None:
-        """Count those of another family too."""
-        self.tried, self.refused = self.tried + other.tried, self.refused + other.refused
-        self.failures += other.failures
-        self.worst_s, self.worst_mb = max(self.worst_s, other.worst_s), max(self.worst_mb, other.worst_mb)
-
-    def __str__(self) -> str:
-        return (
-            f"{self.tried} cases, {self.refused} refused, {self.failures} failures, "
-            f"worst {self.worst_s:.1f} s and {self.worst_mb:.0f} MB"
-        )
-
-
 def fuzz(name: str, cases: int, seed: int, tool: str, folder: Path) -> Tally:
     """Try cases of a family in processes of their own until there were enough; failures are printed."""
     tally, round_ = Tally(), 0
@@ -237,7 +213,7 @@ def fuzz(name: str, cases: int, seed: int, tool: str, folder: Path) -> Tally:
                 if time.time() - log.stat().st_mtime > 6 * CASE_S:  # not even the alarm was heard
                     worker.kill()
         before = tally.tried
-        _count(log, tally, worker.returncode)
+        count_log(log, tally, worker.returncode)
         if worker.returncode and tool != "atheris":
             print(f"  a process ended with {worker.returncode}: {said.read_text(errors='replace')[-1500:]}", flush=True)
         if tally.tried == before:
@@ -245,31 +221,6 @@ def fuzz(name: str, cases: int, seed: int, tool: str, folder: Path) -> Tally:
             break
         round_ += 1
     return tally
-
-
-def _count(log: Path, tally: Tally, code: int) -> None:
-    open_case = None
-    for line in log.read_text(encoding="utf-8").splitlines():
-        entry = json.loads(line)
-        if "case" in entry:
-            open_case = entry["case"]
-            continue
-        tally.tried += 1
-        tally.refused += entry["ended"] == REFUSED
-        tally.worst_s, tally.worst_mb = max(tally.worst_s, entry["s"]), max(tally.worst_mb, entry["mb"])
-        if entry["ended"] not in (SUCCESS, REFUSED):
-            _fail(tally, entry["ended"], open_case)
-        open_case = None
-    if open_case is not None:
-        tally.tried += 1
-        _fail(tally, f"the process ended with {code}", open_case)
-
-
-def _fail(tally: Tally, ended: str, case: str | None) -> None:
-    tally.failures += 1
-    if ended[:100] not in tally.known:  # one of a kind is enough to read
-        print(f"  FAILED: {ended}\n    {case}", flush=True)
-    tally.known.add(ended[:100])
 
 
 def main() -> int:

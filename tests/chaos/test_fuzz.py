@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from fuzz import REFUSED, SUCCESS
 from fuzz_labels import attempt, labels
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sources import Source
+from tally import REFUSED, SUCCESS
 
 FUZZ = Path(__file__).with_name("fuzz.py")
 
