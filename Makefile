@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help install demo test chaos audit lint types bench docs clean
+.PHONY: help install demo test results chaos audit lint types bench docs clean
 
 help:  ## show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -38,6 +38,12 @@ demo: install  ## make data, train, test and predict; all of it under runs/demo/
 
 test: install  ## run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+NUCLEI ?= nuclei
+RETINA ?= retina
+STUDIES ?= $(basename $(notdir $(wildcard configs/studies/*.yaml)))
+results: install  ## run STUDIES (all that are shipped) and put their tables into docs/results.md; days on two cores
+	$(BIN)/python docs/results/remake.py --folder nuclei=$(NUCLEI) --folder retina=$(RETINA) $(STUDIES)
 
 KILLS ?= 100
 MEMORY ?= 1

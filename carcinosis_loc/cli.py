@@ -127,9 +127,9 @@ def _dispatch(words: list[str]) -> None:
 
         print(USAGE.format(configs=", ".join(shipped_names())), end="")
     elif command == "--version":
-        from importlib.metadata import version
+        from carcinosis_loc.version import version
 
-        print(f"carcloc {version('carcinosis-loc')}")
+        print(f"carcloc {version()}")
     elif command in _PLAIN:
         module, description = _PLAIN[command]
         _run_plain(import_module(f"carcinosis_loc.{module}"), command, description, rest)

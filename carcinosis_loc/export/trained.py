@@ -1,7 +1,6 @@
 """What is exported of a checkpoint."""
 
 import hashlib
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from carcinosis_loc.export.metadata import Metadata
 from carcinosis_loc.heatmap import PeakDecoder
 from carcinosis_loc.models import HeatmapNet
 from carcinosis_loc.recipe import load_trained
+from carcinosis_loc.version import version
 
 
 class Trained(NamedTuple):
@@ -31,7 +31,7 @@ def read_trained(path: Path, top_k: int | None = None) -> Trained:
     decoder.top_k = decoder.top_k if top_k is None else top_k
     data, size = recipe.settings["data"], recipe.settings["data"].get("image_size")
     metadata = Metadata(
-        version=version("carcinosis-loc"),
+        version=version(),
         image_size=None if size is None else (size[0], size[1]),
         category=data.get("category"),
         stride=net.stride,

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
@@ -11,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from carcinosis_loc.report.times import clock
+from carcinosis_loc.version import version
 
 _TEMPLATES = files("carcinosis_loc.report") / "templates"
 
@@ -36,7 +36,7 @@ def render(template: str, **content: Any) -> str:
         style=Markup(style),  # our own files, which the policy names by their hash
         script=Markup(script),
         policy=_policy(style, script),
-        made_by=f"carcloc {version('carcinosis-loc')}",
+        made_by=f"carcloc {version()}",
     )
 
 

@@ -12,6 +12,7 @@ from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import make_folder, write_json
 from carcinosis_loc.run_folder import lock_folder
 from carcinosis_loc.study.plan import FORMAT, Plan, Run
+from carcinosis_loc.version import commit, version
 
 _LOCK = ".study.lock"
 
@@ -70,7 +71,8 @@ def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Comma
             failed.append(run.name)
             print(f"{number}/{len(runs)} {run.name}: failed, exit code {code}; see {folder / 'run.log'}", flush=True)
         else:
-            write_json(folder / "done.json", {"seconds": round(took, 1), "weights_of": donor.name})
+            made_by = {"version": version(), "commit": commit()}
+            write_json(folder / "done.json", {"seconds": round(took, 1), "weights_of": donor.name, **made_by})
             print(f"{number}/{len(runs)} {run.name}: done in {took / 60:.1f} min", flush=True)
     return failed
 

@@ -119,8 +119,8 @@ def _prepare(path: Path, content: Mapping[str, Any]) -> tuple[tuple[str, ...], .
     if not isinstance(lines, list) or not all(isinstance(line, str) and line.split() for line in lines):
         raise InputError(f"{path}: prepare: must be a list of command lines, such as synth {{out}}/data")
     for line in lines:
-        if line.split()[0] not in ("synth", "thin"):
-            raise InputError(f"{path}: prepare: {line.split()[0]}: only synth and thin make data")
+        if line.split()[0] not in ("synth", "thin", "fit"):
+            raise InputError(f"{path}: prepare: {line.split()[0]}: only synth, thin and fit may stand here")
     try:
         return tuple(tuple(shlex.split(line)) for line in lines)
     except ValueError as error:

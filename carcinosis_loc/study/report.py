@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def write_report(plan: Plan, out_dir: Path) -> list[Path]:
     paths = [out_dir / name for name in ("runs.csv", "table.md", "f1.png")]
     write_text(paths[0], _as_csv(plan, rows))
     table = _table(plan, rows)
-    write_text(paths[1], _as_markdown(table))
+    write_text(paths[1], _as_markdown(table) + _origin(plan, rows))
     with atomic_path(paths[2]) as temporary:
         draw_rows(table, temporary)
     for factor in factors_of(table)[1:]:
@@ -73,7 +74,8 @@ def read_run(folder: Path, levels: Mapping[str, str]) -> dict[str, Any] | None:
         return None
     try:
         metrics = json.loads((folder / "metrics.json").read_bytes())
-        seconds = float(json.loads((folder / "done.json").read_bytes())["seconds"])
+        done = json.loads((folder / "done.json").read_bytes())
+        seconds, code = float(done["seconds"]), (done.get("version"), done.get("commit"))
         figures = {name: float(metrics[name]) for name in FIGURES}
         counts = _counts(folder)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, csv.Error) as error:
@@ -81,7 +83,7 @@ def read_run(folder: Path, levels: Mapping[str, str]) -> dict[str, Any] | None:
         raise InputError(
             f"{folder}: its results cannot be read ({reason}); remove done.json to run it again"
         ) from error
-    return {**levels, **figures, "seconds": seconds, "counts": counts}
+    return {**levels, **figures, "seconds": seconds, "counts": counts, "code": code}
 
 
 def _counts(folder: Path) -> Counts:
@@ -152,3 +154,13 @@ def _as_markdown(table: Sequence[Mapping[str, Any]]) -> str:
         cells += ["" if entry[name] is None else f"{entry[name]:.3f}" for name in shares]
         lines.append("| " + " | ".join([*cells, f"{entry['minutes']:.1f}"]) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _origin(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many runs of the study the table holds, and which code made them; a line for the end of the table's file."""
+    codes = Counter(
+        " ".join([str(version or "unknown"), *([f"({commit[:7]})"] if commit else [])])
+        for version, commit in (row["code"] for row in rows)
+    )
+    made_by = ", ".join(f"{code}: {count} runs" for code, count in codes.items())
+    return f"\n{plan.path.name}: {len(rows)} of {len(plan.runs)} runs. carcloc {made_by}.\n" if rows else ""

@@ -1,14 +1,13 @@
 """Where predictions come from."""
 
-import subprocess
 from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import file_digest
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from carcinosis_loc.files import write_json
+from carcinosis_loc.version import commit, version
 from carcinosis_loc.writers.base import About, Found, PredictionWriter, VideoEnd
 
 
@@ -31,22 +30,8 @@ class Provenance(PredictionWriter):
         """Write it."""
         assert self.about is not None
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        own = {"version": version("carcinosis-loc"), "commit": commit(), "command": "predict", "created": created}
+        own = {"version": version(), "commit": commit(), "command": "predict", "created": created}
         write_json(self.folder / "provenance.json", {**own, **self.about.provenance, "videos": self._videos}, indent=2)
-
-
-def commit() -> str | None:
-    """The commit of the checkout that this code is; None where it was installed without one."""
-    package = Path(__file__).parents[1]
-    try:
-        if not (package.parent / ".git").exists():
-            return None
-        ran = subprocess.run(
-            ["git", "-C", str(package), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return ran.stdout.strip() or None
 
 
 def sha256(path: Path) -> str:

@@ -42,7 +42,7 @@ def test_an_unknown_study_lists_the_shipped_ones(capsys, tmp_path):
 
 STUDIES = sorted((shipped_folder() / "studies").glob("*.yaml"))
 
-FOLDERS = {name: name for name in ("out", "nuclei", "retina", "pretrained")}
+FOLDERS = {name: name for name in ("out", "nuclei", "retina")}
 
 
 def runs_with_something_new():
@@ -105,7 +105,7 @@ def test_data_that_cannot_be_made_ends_the_study_before_a_run(tmp_path):
     ("change", "word"),
     [
         ({"prepare": "synth x"}, "prepare: must be a list"),
-        ({"prepare": ["rm -rf x"]}, "prepare: rm: only synth and thin"),
+        ({"prepare": ["rm -rf x"]}, "prepare: rm: only synth, thin and fit"),
         ({"prepare": [" "]}, "prepare: must be a list"),
         ({"prepare": ['synth "{out}']}, "prepare: a quotation is not closed"),
         ({"reference": {"labels": "none"}}, "reference: labels: none"),

@@ -1,0 +1,65 @@
+"""Run shipped studies and put what they found into docs/results.md: ``make results``.
+
+Each study runs under ``runs/results/NAME`` (what is done there is not done again); its table and plots are copied to
+``docs/results/NAME/``, and the table to between the lines ``<!-- NAME -->`` and ``<!-- end of NAME -->`` of the page.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).parents[1]
+PAGE = DOCS / "results.md"
+STUDIES = DOCS.parent / "configs" / "studies"
+
+
+def with_table(page: str, name: str, section: str) -> str:
+    """The page with a section between the study's two marks."""
+    marks = (f"<!-- {name} -->", f"<!-- end of {name} -->")
+    before, found, rest = page.partition(marks[0])
+    _, closed, after = rest.partition(marks[1])
+    if not found or not closed:
+        sys.exit(f"{PAGE}: lacks the lines {marks[0]} and {marks[1]}")
+    return f"{before}{marks[0]}\n{section.strip()}\n{marks[1]}{after}"
+
+
+def section_of(name: str) -> str:
+    """The table of a study, and its plots below."""
+    folder = DOCS / "results" / name
+    plots = [f"![{name}](results/{name}/{path.name})" for path in sorted(folder.glob("*.png"))]
+    return "\n\n".join([(folder / "table.md").read_text(encoding="utf-8").strip(), *plots])
+
+
+def copy_report(name: str, runs: Path) -> None:
+    """Take over the study's CSV, table and plots, and drop what it no longer draws."""
+    folder = DOCS / "results" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in [runs / "runs.csv", runs / "table.md", *runs.glob("f1*.png")]:
+        shutil.copy(path, folder)
+
+
+def main() -> None:
+    """Run, copy, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("studies", nargs="+", help="names in configs/studies, without .yaml")
+    parser.add_argument("--runs", type=Path, default=Path("runs/results"), help="where the runs lie")
+    parser.add_argument("--folder", action="append", default=[], help="NAME=PATH, as carcloc study takes it")
+    parser.add_argument("--only", help="levels of the runs to be made, as carcloc study takes it")
+    args = parser.parse_args()
+    for name in args.studies:
+        needed = set(re.findall(r"\{(\w+)\}", (STUDIES / f"{name}.yaml").read_text(encoding="utf-8")))
+        folders = [word for given in args.folder if given.split("=")[0] in needed for word in ("--folder", given)]
+        only = ["--only", args.only] if args.only else []
+        command = ["study", *folders, *only, f"{name}.yaml", str(args.runs / name)]
+        if subprocess.run([sys.executable, "-m", "carcinosis_loc", *command], check=False).returncode:
+            sys.exit(f"{name}: not all is done; the page is left as it was")
+        copy_report(name, args.runs / name)
+        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), name, section_of(name)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
