@@ -117,7 +117,7 @@ def test_a_run_may_be_made_longer_and_not_shorter(copied, spots, tiny, capsys):
     assert "ends after 6" in error
     assert step(copied / "checkpoints" / "last.ckpt") == 24
     assert main(again(spots, tiny, copied, "--trainer.max_epochs", "3")) == 0
-    assert "cycle now has 36 steps and not 24" in capsys.readouterr().out
+    assert "schedule now has 36 steps and not 24" in capsys.readouterr().out
     assert step(copied / "checkpoints" / "last.ckpt") == 36
 
 

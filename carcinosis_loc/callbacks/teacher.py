@@ -1,24 +1,23 @@
 """The model teaches itself from what nobody labelled: first by leaving it out of the loss, later by believing it."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from carcinosis_loc.callbacks.checkpoints import BestCheckpoint
-from carcinosis_loc.callbacks.processes import from_all_processes
+from carcinosis_loc.callbacks.finding import count_places, find_additions
+from carcinosis_loc.callbacks.generations import Weights, begin_anew, first_weights
 from carcinosis_loc.data import Additions, PointDataModule
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics import Calibration, calibrate
 from carcinosis_loc.module import PointModule
-from carcinosis_loc.points import Frame, Peaks
 from carcinosis_loc.recipe import load_trained
 
 _FLOOD = 3.0  # times as many peaks a frame as in the round before
-_GRID = 16  # places are kept to this part of a pixel: on a flat summit, a logit's last bit can move them by thousandths
 
 
 class Teacher(Callback):
@@ -53,6 +52,10 @@ class Teacher(Callback):
         doubt: probability from which a peak is left out of the loss.
         elder: a checkpoint whose network and calibration teach from the first step on, until the first round of this
             network's own; any network of the same stride, such as one that was taught itself. null begins alone.
+        generations: how many networks the training makes, one after the other, over as many epochs each. Each begins
+            with the first weights, is taught by the one before it as by an elder, and believes from its first round on;
+            the other arguments hold for each. The learning rate should have as many cycles (``OneCycle``'s ``cycles``).
+            Where nothing was found that could be taught, the network goes on instead.
 
     Raises:
         InputError: an argument outside its range; at the start of ``fit``, if there is no validation set or no end, or
@@ -67,18 +70,21 @@ class Teacher(Callback):
         sure: float = 0.85,
         doubt: float = 0.25,
         elder: str | None = None,
+        generations: int = 1,
     ) -> None:
         for name, value in (("start", start), ("believe_from", believe_from), ("sure", sure), ("doubt", doubt)):
             if not 0 <= value <= 1:
                 raise InputError(f"Teacher: {name} must lie between 0 and 1, not {value}")
         if not 0 < doubt <= sure < 1:
             raise InputError(f"Teacher: 0 < doubt <= sure < 1 must hold, not {doubt} and {sure}")
-        if rounds < 1:
-            raise InputError(f"Teacher: rounds must be at least 1, not {rounds}")
+        for name, count in (("rounds", rounds), ("generations", generations)):
+            if count < 1:
+                raise InputError(f"Teacher: {name} must be at least 1, not {count}")
         self.start, self.rounds, self.believe_from = start, rounds, believe_from
         self.sure, self.doubt = sure, doubt
-        self.elder = elder
-        self.n_rounds, self.stopped = 0, False
+        self.elder, self.generations = elder, generations
+        self.generation, self.n_rounds, self.stopped = 0, 0, False
+        self._first: Weights = {}
         self.rule, self.peaks_per_frame = "", 0.0
         self.additions: dict[int, Additions] = {}
 
@@ -89,13 +95,23 @@ class Teacher(Callback):
             raise InputError("Teacher: it is calibrated on validation frames; give --data.val_json")
         if trainer.max_epochs is None or trainer.max_epochs < 1:
             raise InputError("Teacher: its rounds are shares of the training; set trainer.max_epochs")
+        if trainer.max_epochs < self.generations:
+            raise InputError(f"Teacher: {self.generations} generations need as many trainer.max_epochs at least")
+        assert isinstance(pl_module, PointModule)
+        if self.generation + 1 < self.generations and not self._first:
+            self._first = first_weights(pl_module)
         if self.elder is not None and trainer.global_step == 0:
-            assert isinstance(pl_module, PointModule)
             self._inherit(trainer, pl_module, Path(self.elder))
         self._hand_over(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let the latest epoch be the best, see the class."""
+        """Begin the next generation if it is time; let the latest epoch be the best, see the class."""
+        if self._share(trainer, trainer.current_epoch) >= 1:
+            self.generation, self.n_rounds = self.generation + 1, 0
+            if self.additions and not self.stopped:
+                assert isinstance(pl_module, PointModule)
+                begin_anew(trainer, pl_module, self._first)
+                pl_module.print(f"teacher: network {self.generation + 1} of {self.generations} begins")
         for checkpoint in trainer.checkpoint_callbacks:
             if isinstance(checkpoint, BestCheckpoint) and self.additions and self.rule != "exhaustive":
                 checkpoint.forget()
@@ -117,11 +133,17 @@ class Teacher(Callback):
         self._teach(trainer, pl_module)
         self._hand_over(trainer, pl_module)
 
-    def _due(self, trainer: Trainer) -> bool:
+    def _share(self, trainer: Trainer, epochs: int) -> float:
+        """Share of this generation that is over after so many epochs of the run, a hair more."""
         assert trainer.max_epochs is not None
-        done = (trainer.current_epoch + 1) / trainer.max_epochs
-        due = [done + 1e-9 >= self.start + (1 - self.start) * k / self.rounds for k in range(self.rounds)]
-        return done < 1 and sum(due) > self.n_rounds
+        return epochs * self.generations / trainer.max_epochs - self.generation + 1e-9
+
+    def _due(self, trainer: Trainer) -> bool:
+        done = self._share(trainer, trainer.current_epoch + 1)
+        if done >= 1:  # what a network knows in the end is for the next one
+            return self.generation + 1 < self.generations
+        due = [done >= self.start + (1 - self.start) * k / self.rounds for k in range(self.rounds)]
+        return sum(due) > self.n_rounds
 
     def _teach(self, trainer: Trainer, module: PointModule) -> None:
         taught_before = bool(self.additions)
@@ -135,9 +157,10 @@ class Teacher(Callback):
                 else f"teacher, round {self.n_rounds}: too early, the labels support no threshold yet"
             )
             return
-        believe = self.n_rounds > self.believe_from * self.rounds
+        is_last = self._share(trainer, trainer.current_epoch + 1) >= 1
+        believe = is_last or self.generation > 0 or self.n_rounds > self.believe_from * self.rounds
         found = self._find(trainer, module, calibration, believe)
-        peaks = sum(_counts(found)) / max(1, len(found))
+        peaks = sum(count_places(found)) / max(1, len(found))
         if taught_before and calibration.rule == self.rule and peaks > _FLOOD * self.peaks_per_frame + 1:
             self.additions, self.stopped = {}, True
             module.print(
@@ -164,30 +187,18 @@ class Teacher(Callback):
 
     def _take(self, found: dict[int, Additions], calibration: Calibration) -> None:
         self.additions, self.rule = found, calibration.rule
-        self.peaks_per_frame = sum(_counts(found)) / max(1, len(found))
+        self.peaks_per_frame = sum(count_places(found)) / max(1, len(found))
 
     def _told(self, found: dict[int, Additions]) -> str:
-        n_sure, n_unsure = (count / max(1, len(found)) for count in _counts(found))
+        n_sure, n_unsure = (count / max(1, len(found)) for count in count_places(found))
         return f"{n_sure:.1f} points a frame added, {n_unsure:.1f} left out of the loss"
 
     def _find(
         self, trainer: Trainer, module: PointModule, calibration: Calibration, believe: bool
     ) -> dict[int, Additions]:
-        """The additions for all training frames that are not exhaustive, gathered from all processes."""
-        sure = calibration.scale.score_at(self.sure) if believe else np.inf
-        doubt = calibration.scale.score_at(self.doubt)
-        found = []
-        for batch in _data_of(trainer).unaugmented_train_batches():
-            if batch.dummy:
-                continue
-            with trainer.precision_plugin.forward_context():
-                detected = module.detect(batch.to(module.device))
-            for frame, peaks in zip(detected.frames, detected.peaks, strict=True):
-                free = peaks.above(doubt)
-                away = _away_from_labels(free, frame, module.match_radius_px)
-                xy, scores = np.round(free.xy[away] * _GRID) / np.float32(_GRID), free.scores[away]
-                found.append((frame.image_id, Additions(xy[scores >= sure], xy[scores < sure])))
-        return dict(from_all_processes(found))
+        sure = calibration.scale.score_at(self.sure) if believe else math.inf
+        batches = _data_of(trainer).unaugmented_train_batches()
+        return find_additions(trainer, module, batches, sure, calibration.scale.score_at(self.doubt))
 
     def _hand_over(self, trainer: Trainer, module: LightningModule) -> None:
         assert isinstance(module, PointModule)
@@ -199,12 +210,15 @@ class Teacher(Callback):
             image_id: [torch.from_numpy(np.array(known.sure)), torch.from_numpy(np.array(known.unsure))]
             for image_id, known in self.additions.items()
         }
-        counts = {"rounds": self.n_rounds, "stopped": self.stopped}
-        return {**counts, "rule": self.rule, "peaks_per_frame": self.peaks_per_frame, "additions": additions}
+        first = dict(self._first) if self.generation + 1 < self.generations else {}
+        counts = {"generation": self.generation, "rounds": self.n_rounds, "stopped": self.stopped}
+        told = {"rule": self.rule, "peaks_per_frame": self.peaks_per_frame, "additions": additions}
+        return {**counts, **told, "first": first}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take ``state_dict`` over."""
         self.n_rounds, self.stopped = state_dict["rounds"], state_dict["stopped"]
+        self.generation, self._first = state_dict.get("generation", 0), state_dict.get("first", {})
         self.rule, self.peaks_per_frame = state_dict["rule"], state_dict["peaks_per_frame"]
         self.additions = {
             image_id: Additions(sure.numpy(), unsure.numpy())
@@ -212,20 +226,8 @@ class Teacher(Callback):
         }
 
 
-def _counts(found: dict[int, Additions]) -> tuple[int, int]:
-    """How many places are sure, and how many are not."""
-    return sum(len(known.sure) for known in found.values()), sum(len(known.unsure) for known in found.values())
-
-
 def _data_of(trainer: Trainer) -> PointDataModule:
     data = trainer.datamodule  # type: ignore[attr-defined]
     if not isinstance(data, PointDataModule):
         raise InputError("Teacher: it needs a PointDataModule, whose training frames it looks at")
     return data
-
-
-def _away_from_labels(peaks: Peaks, frame: Frame, match_radius_px: float) -> npt.NDArray[np.bool_]:
-    if not len(peaks) or not len(frame.points):
-        return np.ones(len(peaks), np.bool_)
-    distance = np.linalg.norm(peaks.xy[:, None] - frame.points.xy, axis=-1)
-    return np.asarray(distance.min(1) > match_radius_px)

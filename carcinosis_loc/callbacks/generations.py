@@ -1,0 +1,30 @@
+"""One training, several networks after each other: all but what was learnt about the labels begins anew."""
+
+from collections.abc import Mapping
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import WeightAveraging
+from torch import Tensor
+
+from carcinosis_loc.module import PointModule
+
+Weights = Mapping[str, Tensor]
+
+
+def first_weights(module: PointModule) -> Weights:
+    """A copy of the network's weights and running statistics, to begin from again."""
+    return {name: value.detach().clone() for name, value in module.net.state_dict().items()}
+
+
+def begin_anew(trainer: Trainer, module: PointModule, weights: Weights) -> None:
+    """Give the network these weights, and let optimizer and averages forget what was before.
+
+    The learning rate is the schedule's affair: see ``schedules.OneCycle``'s ``cycles``.
+    """
+    module.net.load_state_dict(weights)
+    for optimizer in trainer.optimizers:
+        optimizer.state.clear()
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, WeightAveraging) and callback._average_model is not None:
+            # Lightning cannot begin an average anew; torch copies the weights at the first update.
+            callback._average_model.n_averaged.zero_()
