@@ -9,6 +9,7 @@ from carcinosis_loc.errors import InputError
 
 NAMES = {
     "demo.yaml",
+    "generations.yaml",
     "hrnet_cat.yaml",
     "hrnet_hill.yaml",
     "hrnet_mse.yaml",
@@ -49,7 +50,7 @@ def test_a_local_file_beats_a_shipped_one_and_that_is_said(tmp_path, monkeypatch
 @pytest.mark.parametrize("name", ["nope.yaml", "configs_elsewhere/demo.yaml", "../configs/nope.yaml", ""])
 def test_an_unknown_config_lists_the_shipped_ones(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"demo\.yaml, hrnet_cat\.yaml"):
+    with pytest.raises(InputError, match=r"demo\.yaml, generations\.yaml, hrnet_cat\.yaml"):
         find_config(name)
 
 
