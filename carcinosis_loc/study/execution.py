@@ -62,7 +62,7 @@ def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Comma
         except InputError:
             print(f"{number}/{len(runs)} {run.name}: another process is at it", flush=True)
             continue
-        began = time.monotonic()
+        began, made_by = time.monotonic(), {"version": version(), "commit": commit()}
         with lock:
             donor = next((one for one in plan.runs if _has_trained(one, run, out_dir)), run)
             code = _do(run, folder, out_dir / "runs" / donor.name, command)
@@ -71,7 +71,6 @@ def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Comma
             failed.append(run.name)
             print(f"{number}/{len(runs)} {run.name}: failed, exit code {code}; see {folder / 'run.log'}", flush=True)
         else:
-            made_by = {"version": version(), "commit": commit()}
             write_json(folder / "done.json", {"seconds": round(took, 1), "weights_of": donor.name, **made_by})
             print(f"{number}/{len(runs)} {run.name}: done in {took / 60:.1f} min", flush=True)
     return failed
