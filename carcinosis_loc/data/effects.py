@@ -14,16 +14,29 @@ Float32 = npt.NDArray[np.float32]
 class SpecularSpots(A.ImageOnlyTransform):  # type: ignore[misc]
     """Small near-white highlights with soft edges, as light leaves them on wet tissue.
 
+    They come alone, and in patches of streaks, as on tissue that is rough and wet.
+
     Args:
         max_spots: a picture gets one to this many.
         radius_px: smallest and largest long half-axis of a spot.
+        max_patches: a picture gets none to this many.
+        patch_radius_px: smallest and largest radius of a patch.
         p: probability that a picture gets any.
     """
 
-    def __init__(self, max_spots: int = 6, radius_px: tuple[float, float] = (1.0, 4.0), p: float = 0.5) -> None:
+    def __init__(
+        self,
+        max_spots: int = 6,
+        radius_px: tuple[float, float] = (1.0, 4.0),
+        max_patches: int = 0,
+        patch_radius_px: tuple[float, float] = (5.0, 25.0),
+        p: float = 0.5,
+    ) -> None:
         super().__init__(p=p)
         self.max_spots = max_spots
         self.radius_px = radius_px
+        self.max_patches = max_patches
+        self.patch_radius_px = patch_radius_px
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         """Draw the highlights' opacity, ``(H, W)`` in [0, 1]."""
@@ -46,7 +59,29 @@ class SpecularSpots(A.ImageOnlyTransform):  # type: ignore[misc]
                 cv2.LINE_AA,
                 4,
             )
-        return {"opacity": cv2.GaussianBlur(opacity, (0, 0), 0.8).astype(np.float32) / 255}
+        soft = cv2.GaussianBlur(opacity, (0, 0), 0.8).astype(np.float32) / 255
+        for _ in range(self.py_random.randint(0, self.max_patches) if self.max_patches else 0):
+            np.maximum(soft, self._patch(height, width), out=soft)
+        return {"opacity": soft}
+
+    def _patch(self, height: int, width: int) -> Float32:
+        """Opacity ``(H, W)`` of streaks: the summits of noise that is smoothed along one direction more than across."""
+        radius_px = self.py_random.uniform(*self.patch_radius_px)
+        side = 2 * int(2 * radius_px) + 1
+        across_px = self.py_random.uniform(0.7, 1.3)
+        noise = self.random_generator.standard_normal((side, side), np.float32)
+        noise = cv2.GaussianBlur(noise, (0, 0), across_px * self.py_random.uniform(1.0, 2.5), sigmaY=across_px)
+        middle = (side - 1) / 2
+        turn = cv2.getRotationMatrix2D((middle, middle), self.py_random.uniform(0, 180), 1.0)
+        noise = cv2.warpAffine(noise / noise.std(), turn, (side, side), borderMode=cv2.BORDER_REFLECT)
+        offset = np.arange(side, dtype=np.float32) - np.float32(middle)
+        distance = np.hypot(offset[:, None], offset) / np.float32(radius_px)
+        summit = self.py_random.uniform(0.4, 1.0) * np.clip(1.2 * noise - 0.8 - 1.5 * distance**2, 0, 1)
+        opacity = np.zeros((height + 2 * side, width + 2 * side), np.float32)
+        top, left = self.py_random.randint(0, height - 1), self.py_random.randint(0, width - 1)
+        place = np.s_[top + side // 2 : top + side // 2 + side, left + side // 2 : left + side // 2 + side]
+        opacity[place] = summit
+        return opacity[side:-side, side:-side]
 
     def apply(self, img: Rgb, opacity: Float32, **params: Any) -> Rgb:
         """Blend with white."""

@@ -59,6 +59,7 @@ class TrainTransform:
         defocus_radius_px: its smallest and largest radius, network pixels.
         specular_probability: probability of wet highlights.
         specular_max_spots: largest number of highlights.
+        specular_max_patches: largest number of patches of streaks.
         smoke_probability: probability of smoke.
         smoke_opacity_range: its lowest and highest opacity where it is thickest.
         copy_paste: copies labelled objects about the frame, before everything else; None leaves the frame as it is.
@@ -86,6 +87,7 @@ class TrainTransform:
         defocus_radius_px: tuple[int, int] = (1, 3),
         specular_probability: float = 0.2,
         specular_max_spots: int = 6,
+        specular_max_patches: int = 0,
         smoke_probability: float = 0.15,
         smoke_opacity_range: tuple[float, float] = (0.1, 0.4),
         copy_paste: CopyPaste | None = None,
@@ -101,7 +103,7 @@ class TrainTransform:
             A.HueSaturationValue(hue, 3 * hue, 0, p=colour_probability),
             A.RandomGamma(tuple(100 * gamma for gamma in gamma_range), p=gamma_probability),
             Smoke(_pair(smoke_opacity_range), p=smoke_probability),
-            SpecularSpots(specular_max_spots, p=specular_probability),
+            SpecularSpots(specular_max_spots, max_patches=specular_max_patches, p=specular_probability),
             A.GaussianBlur(blur_limit=0, sigma_limit=_pair(blur_sigma_px), p=blur_probability),
             A.Defocus(_pair(defocus_radius_px), alias_blur=(0.1, 0.3), p=defocus_probability),
             # The camera's noise comes last: it is not blurred.
@@ -151,6 +153,8 @@ def _check(arguments: dict[str, Any]) -> None:
             wanted = None if value is None or value > 0 else "at least 1, or null"
         elif name == "specular_max_spots":
             wanted = None if value >= 1 else "at least 1"
+        elif name == "specular_max_patches":
+            wanted = None if value >= 0 else "at least 0"
         elif name.endswith(("_range", "_sigma_px", "_radius_px")):
             low, high = value
             least = 0 if name.startswith(("noise", "smoke")) else 1 if name.startswith("defocus") else 1e-3
