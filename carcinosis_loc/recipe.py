@@ -40,7 +40,9 @@ class Recipe:
 
 def make_recipe(config: Mapping[str, Any]) -> dict[str, Any]:
     """Take from a run's whole configuration what prediction needs, as plain values."""
-    return {"model": copy.deepcopy(config["model"]), "data": {key: config["data"].get(key) for key in _DATA_KEYS}}
+    model = copy.deepcopy(config["model"])
+    _forget_first_weights(model)
+    return {"model": model, "data": {key: config["data"].get(key) for key in _DATA_KEYS}}
 
 
 def read_recipe(path: Path, content: Mapping[str, Any] | None = None) -> Recipe:
@@ -66,15 +68,20 @@ def read_recipe(path: Path, content: Mapping[str, Any] | None = None) -> Recipe:
     for part in _PARTS:
         if not isinstance(model.get(part), dict) or not isinstance(model[part].get("class_path"), str):
             raise InputError(f"{path}: its recipe lacks model.{part}; it is damaged, or of another version")
+    if not isinstance(model["net"].setdefault("init_args", {}), dict):
+        raise InputError(f"{path}: its recipe of model.net is none")
+    _forget_first_weights(model)
     foreign = [*set(settings).difference(("model", "data")), *set(data).difference(_DATA_KEYS)]
     foreign += [text for text in _dotted_strings(model) if not is_ours(text)]
     if foreign:
         raise InputError(f"{path}: its recipe names {foreign[0]!s:.80}, which a checkpoint may not")
     _check_image_size(path, data.get("image_size"))
-    if not isinstance(model["net"].setdefault("init_args", {}), dict):
-        raise InputError(f"{path}: its recipe of model.net is none")
-    model["net"]["init_args"]["init_checkpoint"] = None  # its weights are in the checkpoint
     return Recipe(settings, checked_calibration(path, entry.get("calibration")))
+
+
+def _forget_first_weights(model: dict[str, Any]) -> None:
+    """Which file training began with: a path on somebody's machine, and the checkpoint has its own weights."""
+    model["net"].setdefault("init_args", {})["init_checkpoint"] = None
 
 
 def load_trained(path: Path) -> tuple[Recipe, HeatmapNet, PeakDecoder]:

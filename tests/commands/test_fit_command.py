@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 import yaml
-from command_words import assert_refused, change, first_image
+from command_words import assert_refused, change, first_image, scoring_words
 from tiny_run import fit_words
 
 from carcinosis_loc.cli import main
@@ -138,3 +138,16 @@ def test_weights_and_biases_are_offline_and_silent_and_hold_the_dashboards(spots
     for name in names:
         assert name in logs.read_bytes(), name
     assert not (tmp_path / "wandb").exists()
+
+
+def test_a_training_that_began_with_weights_leaves_a_checkpoint_like_any_other(run, spots, tiny, tmp_path):
+    weights = tmp_path / "elsewhere" / "weights.v2.ckpt"
+    weights.parent.mkdir()
+    shutil.copy(run / "checkpoints" / "best.ckpt", weights)
+    root = tmp_path / "out"
+    begin = ["--model.net.init_args.init_checkpoint", str(weights), "--trainer.max_epochs", "1"]
+    assert main(fit_words(spots, tiny, root, *begin)) == 0
+    weights.unlink()
+    recipe = torch.load(root / "checkpoints" / "best.ckpt", weights_only=True)["carcloc"]["recipe"]
+    assert "elsewhere" not in str(recipe)
+    assert main(scoring_words(spots, root)) == 0
