@@ -18,6 +18,7 @@ from carcinosis_loc.module import PointModule
 from carcinosis_loc.recipe import load_trained
 
 _FLOOD = 3.0  # times as many peaks a frame as in the round before
+_FLOOD_BY_ANOTHER_RULE = 10.0  # the same where the rule of the threshold has changed
 
 
 class Teacher(Callback):
@@ -34,7 +35,8 @@ class Teacher(Callback):
     Every round starts from nothing, so what is no longer believed is taken back. Where the validation set supports no
     threshold, the round adds nothing. Where the peaks of a round are several times as many as those of the round
     before by the same rule, or no threshold is supported any more, the maps have flooded or collapsed: the teacher says
-    so, takes everything back and stops.
+    so, takes everything back and stops. A round whose threshold is by another rule than the one before's may find a few
+    times as many; one that finds very many more is passed over, and what was taught stays.
 
     A taught network finds more than is labelled, and the Lee-Liu score, by which checkpoints are chosen, may fall with
     every object more. From the first round on the latest epoch is therefore kept as the best, unless exhaustive
@@ -166,6 +168,12 @@ class Teacher(Callback):
             module.print(
                 f"teacher: {peaks:.0f} peaks a frame where the round before had {self.peaks_per_frame:.0f}: the maps "
                 "flood; it stops and takes all back"
+            )
+            return
+        if self.peaks_per_frame >= 1 and peaks > _FLOOD_BY_ANOTHER_RULE * self.peaks_per_frame:
+            module.print(
+                f"teacher, round {self.n_rounds}: passed over, as it found {peaks:.0f} peaks a frame where the round "
+                f"before had {self.peaks_per_frame:.0f} by another rule (threshold {calibration})"
             )
             return
         self._take(found, calibration)

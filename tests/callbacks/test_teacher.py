@@ -115,6 +115,16 @@ def test_more_peaks_by_another_rule_are_no_flood(spots, tmp_path, monkeypatch):
     assert sum(counts(callback)) >= N_UNLABELLED
 
 
+def test_far_too_many_peaks_by_another_rule_are_passed_over(spots, tmp_path, monkeypatch, capsys):
+    """On retina a valley at 0.004 had found 500 peaks a frame after 31 by the labels' rule, and they were believed."""
+    chosen(monkeypatch, SOUND, Calibration(0.001, "knee", 5, 9, ScoreScale(2.0, 40.0)))
+    monkeypatch.setattr(teacher, "_FLOOD_BY_ANOTHER_RULE", 1.5)
+    callback = taught(spots, tmp_path, Teacher(start=0.0, rounds=2, believe_from=0.0))
+    assert not callback.stopped
+    assert (callback.rule, sum(counts(callback))) == ("valley", N_UNLABELLED)
+    assert "round 2: passed over" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("rule", "kept"), [("valley", 3), ("exhaustive", 0)])
 def test_what_was_best_before_a_round_counts_no_more(spots, tmp_path, monkeypatch, rule, kept):
     """The network stays as it is, and so the first epoch is the best, were it not for the teacher."""
