@@ -24,9 +24,9 @@ class CopyPaste:
     object too, where the conspicuous was labelled first.
 
     A copy is a disc around the source with a soft rim, shifted in colour so that its surroundings match those of
-    its new place, and blended in by a random strength. Labelled objects are faded in place, too: then the same object
-    is seen at many contrasts. Copy-paste for instance segmentation: Ghiasi et al. 2021, arXiv 2012.07177; discs,
-    matching and fading for points are ours.
+    its new place, and blended in by a random strength. Where the copy is smaller than its source, so is the disc.
+    Labelled objects are faded in place, too: then the same object is seen at many contrasts. Copy-paste for
+    instance segmentation: Ghiasi et al. 2021, arXiv 2012.07177; discs, matching and fading for points are ours.
 
     Args:
         radius_px: radius of the disc, network pixels: an object with a rim of its surroundings, about twice an
@@ -63,10 +63,7 @@ class CopyPaste:
         self.fade_probability = fade_probability
         self.fade_range = fade_range
         offset = np.arange(-radius_px, radius_px + 1)
-        distance = np.hypot(offset[:, None], offset)
-        ramp = np.clip((radius_px - distance) / (0.4 * radius_px), 0, 1)
-        self._opacity: Pixels = (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)[:, :, None]
-        self._rim = (distance >= 0.85 * radius_px) & (distance <= radius_px + 0.5)
+        self._distance_px = np.hypot(offset[:, None], offset)
 
     def __call__(self, image: Rgb, xy: Float32, coverage: Coverage, seed: int) -> tuple[Rgb, Float32]:
         """Copy and fade on one frame.
@@ -86,16 +83,17 @@ class CopyPaste:
         for _ in range(random.poisson(self.copies) if sources else 0):
             target = self._free_place(points, coverage, random)
             source = sources[random.integers(len(sources))]
-            copy, strength = self._turned(image, source, random), random.uniform(*self.strength_range)
+            (copy, scale), strength = self._turned(image, source, random), random.uniform(*self.strength_range)
             if target is not None:
-                place = self._window(out, target)
-                self._blend(place, copy + (self._surroundings(place) - self._surroundings(copy)), strength)
+                place, disc_px = self._window(out, target), max(2.0, self.radius_px * min(1.0, scale))
+                shift = self._surroundings(place, disc_px) - self._surroundings(copy, disc_px)
+                self._blend(place, copy + shift, strength, disc_px)
                 points.append(target)
         for point in [point for point in points[: len(xy)] if self._fits(point, image.shape, 1.0)]:
             amount = random.uniform(*self.fade_range)
             if random.random() < self.fade_probability:
                 place = self._window(out, point)
-                self._blend(place, self._surroundings(place), amount)
+                self._blend(place, self._surroundings(place, self.radius_px), amount, self.radius_px)
         return out, np.asarray(points, np.float32).reshape(-1, 2)
 
     def _fits(self, point: tuple[float, float], shape: Sequence[int], discs: float) -> bool:
@@ -118,8 +116,8 @@ class CopyPaste:
         x, y, r = round(point[0]), round(point[1]), self.radius_px
         return image[y - r : y + r + 1, x - r : x + r + 1]
 
-    def _turned(self, image: Rgb, source: tuple[float, float], random: np.random.Generator) -> Pixels:
-        """The square around a source, its point in the middle, turned, mirrored and scaled."""
+    def _turned(self, image: Rgb, source: tuple[float, float], random: np.random.Generator) -> tuple[Pixels, float]:
+        """The square around a source, its point in the middle, turned, mirrored and scaled; and its scale."""
         angle, shrink = random.uniform(0, 2 * math.pi), math.exp(-random.uniform(*np.log(self.scale_range)))
         cosine, sine, mirror = shrink * math.cos(angle), shrink * math.sin(angle), random.choice([-1, 1])
         linear = np.array([[mirror * cosine, -sine], [mirror * sine, cosine]])
@@ -128,14 +126,17 @@ class CopyPaste:
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         affine = np.column_stack([linear, shift])
         turned = cv2.warpAffine(image, affine, (side, side), flags=flags, borderMode=cv2.BORDER_REFLECT)
-        return np.asarray(turned, np.float32)
+        return np.asarray(turned, np.float32), 1 / shrink
 
-    def _surroundings(self, square: Rgb | Pixels) -> Pixels:
+    def _surroundings(self, square: Rgb | Pixels, disc_px: float) -> Pixels:
         """Median colour ``(3,)`` on the disc's rim; the median passes over a neighbour that reaches into it."""
-        return np.asarray(np.median(square[self._rim], axis=0), np.float32)
+        rim = (self._distance_px >= 0.85 * disc_px) & (self._distance_px <= disc_px + 0.5)
+        return np.asarray(np.median(square[rim], axis=0), np.float32)
 
-    def _blend(self, place: Rgb, with_: Pixels, strength: float) -> None:
-        mixed = place + np.float32(strength) * self._opacity * (with_ - place)
+    def _blend(self, place: Rgb, with_: Pixels, strength: float, disc_px: float) -> None:
+        ramp = np.clip((disc_px - self._distance_px) / (0.4 * disc_px), 0, 1)
+        opacity = (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)[:, :, None]
+        mixed = place + np.float32(strength) * opacity * (with_ - place)
         place[:] = np.clip(mixed + np.float32(0.5), 0, 255).astype(np.uint8)
 
 
