@@ -62,6 +62,23 @@ def test_a_copy_is_the_object_on_its_new_ground():
             assert abs(new[y, x].astype(int) - ground - height).max() <= 3
 
 
+def test_a_smaller_copy_brings_no_surroundings_along():
+    """The source stands in a ring of another colour; half its size, the copy's disc ends before the ring would."""
+    image, xy, coverage = frame([(40, 60)])
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    distance = np.hypot(rows - 60, columns - 40)
+    image[(distance > 11) & (distance < 18)] = (0, 255, 0)
+    options = EXACT | {"scale_range": (0.5, 0.5)}
+    new, points = CopyPaste(radius_px=9, copies=8, **options)(image, xy, coverage, 3)
+    assert len(points) > 3
+    far = distance > 30
+    assert new[far][:, 1].max() < 255
+    assert (new[far] != image[far]).any()
+    for x, y in points[1:]:
+        changed = (new != image).any(-1) & (np.hypot(rows - y, columns - x) <= 9)
+        assert np.hypot(rows[changed] - y, columns[changed] - x).max() <= 4.5
+
+
 def test_fading_lowers_the_contrast_of_a_label_and_adds_none():
     image, xy, coverage = frame([(40, 60), (100, 50)])
     new, points = CopyPaste(9, copies=0, fade_probability=1.0, fade_range=(0.5, 0.5))(image, xy, coverage, 0)

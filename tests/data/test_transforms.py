@@ -1,6 +1,8 @@
 import os
 import pickle
+import random
 
+import cv2
 import numpy as np
 import pytest
 from dots import BACKGROUND, centroid, draw_dot, plain
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carcinosis_loc.data.coverage import IGNORED, PADDING, VALID, coverage_map
+from carcinosis_loc.data.effects import SpecularSpots
 from carcinosis_loc.data.transforms import TrainTransform
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.points import Letterbox
@@ -101,6 +104,24 @@ def test_highlights_do_not_move_a_dot_that_they_do_not_cover():
             assert np.abs(centroid(with_dot, without, moved[0]) - moved[0]).max() < 0.05
     assert clear >= 10
     assert covered == 40
+
+
+def test_highlights_come_in_patches_of_many():
+    """Patches cover more than single spots do, in many pieces, and stay within the picture."""
+    image = np.full((120, 160, 3), 100, np.uint8)
+
+    def pieces(seed, patches):
+        effect = SpecularSpots(max_spots=1, max_patches=patches, p=1.0)
+        effect.set_random_state(np.random.default_rng(seed), random.Random(seed))
+        lit = effect(image=image)["image"]
+        assert lit.shape == image.shape
+        assert lit.min() == 100
+        return cv2.connectedComponents((lit[:, :, 0] > 130).astype(np.uint8))[0] - 1
+
+    alone = [pieces(seed, 0) for seed in range(20)]
+    patched = [pieces(seed, 6) for seed in range(20)]
+    assert max(alone) == 1
+    assert np.mean(patched) > 10
 
 
 def test_all_eight_orientations_and_no_others():
@@ -257,6 +278,7 @@ def test_dark_pictures_keep_their_signal():
         ({"noise_std_range": (0.1, 1.2)}, "noise_std_range"),
         ({"defocus_radius_px": (0, 3)}, "defocus_radius_px"),
         ({"specular_max_spots": 0}, "specular_max_spots"),
+        ({"specular_max_patches": -1}, "specular_max_patches"),
         ({"colour_strength": 2.0}, "colour_strength"),
     ],
 )
