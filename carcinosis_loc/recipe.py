@@ -81,7 +81,8 @@ def read_recipe(path: Path, content: Mapping[str, Any] | None = None) -> Recipe:
 
 def _forget_first_weights(model: dict[str, Any]) -> None:
     """Which file training began with: a path on somebody's machine, and the checkpoint has its own weights."""
-    model["net"].setdefault("init_args", {})["init_checkpoint"] = None
+    if "net" in model:  # an exported file is described without one
+        model["net"].setdefault("init_args", {})["init_checkpoint"] = None
 
 
 def load_trained(path: Path) -> tuple[Recipe, HeatmapNet, PeakDecoder]:
