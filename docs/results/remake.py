@@ -50,15 +50,19 @@ def main() -> None:
     parser.add_argument("--folder", action="append", default=[], help="NAME=PATH, as carcloc study takes it")
     parser.add_argument("--only", help="levels of the runs to be made, as carcloc study takes it")
     args = parser.parse_args()
+    failed = []
     for name in args.studies:
         needed = set(re.findall(r"\{(\w+)\}", (STUDIES / f"{name}.yaml").read_text(encoding="utf-8")))
         folders = [word for given in args.folder if given.split("=")[0] in needed for word in ("--folder", given)]
         only = ["--only", args.only] if args.only else []
         command = ["study", *folders, *only, f"{name}.yaml", str(args.runs / name)]
         if subprocess.run([sys.executable, "-m", "carcinosis_loc", *command], check=False).returncode:
-            sys.exit(f"{name}: not all is done; the page is left as it was")
+            failed.append(name)
+            continue
         copy_report(name, args.runs / name)
         PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), name, section_of(name)), encoding="utf-8")
+    if failed:
+        sys.exit(f"{', '.join(failed)}: not all is done, see above; their tables are as they were")
 
 
 if __name__ == "__main__":
