@@ -32,7 +32,7 @@ def draw_rows(table: Sequence[Entry], path: Path) -> None:
         axes.plot([entry["f1"]], [place], "o", color=_BLUE, label=label[0])
         axes.plot([entry["best_f1"]], [place], "D", color="black", markersize=5, fillstyle="none", label=label[1])
     axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
+    axes.set_ylim(max(1, len(names)) - 0.5, -0.5)  # the first on top
     axes.set_xlim(0, 1)
     axes.set_xlabel("F1 at the chosen threshold")
     axes.grid(axis="x", alpha=0.3)

@@ -49,13 +49,13 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/results"), help="where the runs lie")
     parser.add_argument("--folder", action="append", default=[], help="NAME=PATH, as carcloc study takes it")
     parser.add_argument("--only", help="levels of the runs to be made, as carcloc study takes it")
-    args = parser.parse_args()
+    args, options = parser.parse_known_args()  # the rest is for carcloc fit
     failed = []
     for name in args.studies:
         needed = set(re.findall(r"\{(\w+)\}", (STUDIES / f"{name}.yaml").read_text(encoding="utf-8")))
         folders = [word for given in args.folder if given.split("=")[0] in needed for word in ("--folder", given)]
         only = ["--only", args.only] if args.only else []
-        command = ["study", *folders, *only, f"{name}.yaml", str(args.runs / name)]
+        command = ["study", *folders, *only, f"{name}.yaml", str(args.runs / name), *options]
         if subprocess.run([sys.executable, "-m", "carcinosis_loc", *command], check=False).returncode:
             failed.append(name)
             continue
