@@ -8,6 +8,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from carcinosis_loc.errors import InputError
+
 logger = logging.getLogger(__name__)
 
 KEY = "carcloc_training"
@@ -31,17 +33,24 @@ class SameTraining(Callback):
         self.facts: dict[str, str] = {}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Gather; the data module has checked the files by now."""
+        """Gather; the data module has checked the files by now.
+
+        Raises:
+            InputError: one of them has gone since.
+        """
         data, told = self.config["data"], {"seed_everything": self.config["seed_everything"]}
         told |= {f"data.{name}": data.get(name) for name in _DATA}
         told |= {f"trainer.{name}": self.config["trainer"].get(name) for name in _TRAINER}
         told |= {"model": self.config["model"], "number of processes": trainer.world_size}
         self.facts = {name: _digest(str(value).encode()) for name, value in _flat(told)}
-        for split in ("train", "val"):
-            if data.get(f"{split}_json") is not None:
-                self.facts[f"data.{split}_json (its content)"] = _digest(Path(data[f"{split}_json"]).read_bytes())
         frames = getattr(getattr(trainer, "datamodule", None), "frames", {}).get("train", ())
-        sizes = [frame.path.stat().st_size for frame in frames]
+        try:
+            for split in ("train", "val"):
+                if data.get(f"{split}_json") is not None:
+                    self.facts[f"data.{split}_json (its content)"] = _digest(Path(data[f"{split}_json"]).read_bytes())
+            sizes = [frame.path.stat().st_size for frame in frames]
+        except OSError as error:
+            raise InputError(f"{error.filename}: could be read a moment ago, and no more ({error.strerror})") from error
         self.facts["training images (their files)"] = _digest(str(sizes).encode())
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:

@@ -1,11 +1,13 @@
 """A training that is resumed with other data or settings says so."""
 
 import copy
+import shutil
 from types import SimpleNamespace
 
 import pytest
 
 from carcinosis_loc.callbacks import SameTraining
+from carcinosis_loc.errors import InputError
 
 
 def config(spots):
@@ -61,3 +63,13 @@ def test_other_images_and_devices_are_named_and_no_path(spots, checkpoint, caplo
     callback(config(spots), tmp_path, world_size=2).on_load_checkpoint(None, None, checkpoint)
     assert "another number of processes, training images (their files);" in caplog.text
     assert str(spots) not in str(checkpoint)
+
+
+@pytest.mark.parametrize("gone", ["train.json", "images"])
+def test_a_file_that_has_gone_since_the_checks_is_named(gone, spots, tmp_path):
+    shutil.copytree(spots, tmp_path, dirs_exist_ok=True)
+    told, frames = config(tmp_path), [SimpleNamespace(path=tmp_path / "images" / "a.png")]
+    (tmp_path / gone).rename(tmp_path / "away")
+    trainer = SimpleNamespace(world_size=1, datamodule=SimpleNamespace(frames={"train": frames}))
+    with pytest.raises(InputError, match=rf"{gone}.*could be read a moment ago"):
+        SameTraining(told).setup(trainer, None, "fit")

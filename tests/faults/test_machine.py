@@ -105,7 +105,7 @@ def test_output_that_cannot_be_written(start, spots, tiny):
 def test_a_data_folder_that_vanishes_and_returns_changes_nothing(start, calm, spots, tiny, tmp_path):
     shutil.copytree(spots, tmp_path / "spots")
     job = start(epochs(tmp_path / "spots", tiny, tmp_path / "run", "--data.num_workers", "1"))
-    wait_for((tmp_path / "run" / "config.yaml").exists, job)
+    wait_for((tmp_path / "run" / "checkpoints" / "last.ckpt").exists, job)
     (tmp_path / "spots").rename(tmp_path / "away")
     wait_for(lambda: "is gone; waiting up to 300 s" in job.said(), job)
     (tmp_path / "away").rename(tmp_path / "spots")
