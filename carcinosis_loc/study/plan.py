@@ -50,7 +50,7 @@ class Plan:
         path: its file.
         factors: their names.
         runs: all combinations, in the order of the file.
-        prepare: command lines after ``carcloc`` that make its data, to be run before.
+        prepare: command lines after ``carcloc`` that make its data or the weights it begins with, to be run before.
         reference: levels of the runs that others are compared with: ``{"labels": "all"}`` compares each run with the
             one that has all labels and is else alike.
     """
