@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit, logit
 from torch import Tensor
 
 from carcinosis_loc.metrics.curves import best_threshold
@@ -21,7 +22,8 @@ class Calibration:
         threshold: the score from which a peak counts, in [0, 1].
         rule: "exhaustive" (the best F1 on frames on which everything is labelled), "valley" (between the background's
             scores and the objects'; no label has a say), "labels" (the best F1 that they imply; right if they are
-            missing at random) or "knee" (where the background's scores run out; for labels on the conspicuous).
+            missing at random), "both" (between the last two) or "knee" (where the background's scores run out; for
+            labels on the conspicuous).
         n_images: frames that it was chosen on.
         n_points: points that are labelled on them.
         scale: score to probability of being an object; by the same rule, and no better than it.
@@ -39,6 +41,7 @@ class Calibration:
             "exhaustive": f"the best F1 on {on} ({self.n_points} points)",
             "labels": f"the best F1 that {self.n_points} labels on {on} imply, if labels are missing at random",
             "valley": f"by the valley between background and objects in the scores on {on}",
+            "both": f"between the valley in the scores and what {self.n_points} labels imply, on {on}",
             "knee": f"where the background's scores run out on {on}, as labels seem to be on the conspicuous alone",
         }
         return f"{self.threshold:.3f}, {how.get(self.rule, self.rule)}"
@@ -77,7 +80,8 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
     2. Else a clear valley of the scores does (``find_valley``), unless the labels spread evenly over what lies above
        it: they are then missing at random, and say more (rule 4). If they crowd on its far side they are on the
        conspicuous: a shallow valley decides too, as what they say of recall is wrong, and by its bottom, as the faint
-       objects lie low on the hill.
+       objects lie low on the hill. If they lean a little, both tell: false peaks that score high lead the valley's
+       threshold too low, and labels on the conspicuous would lead theirs too high; the mean of the two logits is taken.
     3. Else, if the labels taken at face value say that most objects are labelled, they are on the conspicuous, and the
        knee of the scores decides (``find_knee``) if there is one.
     4. Else the labels decide, by the F1 that they imply (``implied_f1``).
@@ -94,25 +98,40 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
         return Calibration(truth["best_threshold"], "exhaustive", *counts, scale)
     counts = int(figures["n_images"]), int(figures["n_labelled"])
     rule = _rule(figures)
-    if rule in ("valley", "knee"):
-        leaning = rule == "valley" and figures["labels_lean"] > LEANING
-        threshold = figures["valley_bottom" if leaning else f"{rule}_threshold"]
-        top = figures["valley_top"] if rule == "valley" else figures["labels_median"]
-        return Calibration(threshold, rule, *counts, scale_through((threshold, AT_THRESHOLD), (top, AT_TOP)))
+    if rule is None:
+        return None
     if rule == "labels":
-        found, predicted = sparse.histograms()
-        scale, share = scale_by_labels(found, predicted)
-        _, threshold = best_threshold(implied_f1(scale, predicted, figures["n_labelled"] / share), predicted)
-        return Calibration(threshold, "labels", *counts, scale)
-    return None
+        threshold, scale = _by_labels(sparse, figures["n_labelled"])
+        return Calibration(threshold, rule, *counts, scale)
+    threshold, top = _by_scores(rule, figures)
+    if rule == "both":
+        implied = min(_by_labels(sparse, figures["n_labelled"])[0], top)
+        threshold = float(expit((logit(threshold) + logit(implied)) / 2))
+    return Calibration(threshold, rule, *counts, scale_through((threshold, AT_THRESHOLD), (top, AT_TOP)))
+
+
+def _by_scores(rule: str, figures: Mapping[str, float]) -> tuple[float, float]:
+    """The threshold by a rule without labels, and the score from which nearly all peaks are objects."""
+    if rule == "knee":
+        return figures["knee_threshold"], figures["labels_median"]
+    leaning = figures["labels_lean"] > LEANING
+    return figures["valley_bottom" if leaning else "valley_threshold"], figures["valley_top"]
+
+
+def _by_labels(sparse: SparsePointMetrics, n_labelled: float) -> tuple[float, ScoreScale]:
+    """The threshold of the best F1 that labels imply if they are missing at random, and the curve behind it."""
+    found, predicted = sparse.histograms()
+    scale, share = scale_by_labels(found, predicted)
+    _, threshold = best_threshold(implied_f1(scale, predicted, n_labelled / share), predicted)
+    return threshold, scale
 
 
 def _rule(figures: Mapping[str, float]) -> str | None:
     depth, lean, share = figures["valley_depth"], figures["labels_lean"], figures["labelled_share"]
     labels_tell = figures["estimated_objects_per_frame"] > 0  # enough were found, beyond chance
-    even = labels_tell and 0 < lean <= EVEN and share < TOO_COMPLETE
-    if (depth <= CLEAR and not even) or (depth < 1 and lean > LEANING):
-        return "valley"
+    credible = labels_tell and share < TOO_COMPLETE
+    if (depth <= CLEAR and not (credible and 0 < lean <= EVEN)) or (depth < 1 and lean > LEANING):
+        return "both" if credible and 0 < lean <= LEANING else "valley"
     if labels_tell and share >= TOO_COMPLETE and figures["knee_threshold"] < figures["labels_median"]:
         return "knee"
     return "labels" if labels_tell else None

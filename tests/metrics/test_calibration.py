@@ -63,13 +63,42 @@ def the_better_half(scores):
 
 def test_a_clear_valley_decides_where_the_labels_lean():
     thresholds = []
-    for chance in (the_better_half, the_conspicuous):
+    for rule, chance in (("both", the_better_half), ("valley", the_conspicuous)):
         chosen = calibrate(*counted(sparse=detections(random(), 1.0, -4.0, chance)))
-        assert chosen.rule == "valley"
+        assert chosen.rule == rule
         assert "valley" in str(chosen)
         assert chosen.scale.probability(chosen.threshold) == pytest.approx(0.4)
         thresholds.append(chosen.threshold)
     assert thresholds[0] > thresholds[1]  # labels on the conspicuous alone: faint objects lie low
+
+
+def rather_the_better_half(scores):
+    return np.where(logit(scores) > 1.0, 0.25, 0.12)
+
+
+def with_false_ones_between(pairs, random):
+    """Some of the background scores nearly as high as the objects do."""
+    for peaks, frame in pairs:
+        raised = np.where(random.random(90) < 0.12, random.normal(-1.2, 0.5, 90), -9.0)
+        scores = np.where(logit(peaks.scores) < -2.5, np.maximum(logit(peaks.scores), raised), logit(peaks.scores))
+        order = np.argsort(-scores)
+        yield Peaks(peaks.xy[order], expit(scores[order]).astype(np.float32)), frame
+
+
+def test_false_peaks_above_the_valley_are_for_the_labels_to_see():
+    def peaks(chance):
+        return list(with_false_ones_between(detections(random(), 1.0, -4.5, chance), random()))
+
+    dense, sparse = counted(dense=peaks(None), sparse=peaks(rather_the_better_half))
+    dense.compute()
+    chosen, figures = calibrate(PointF1(RADIUS_PX, 0.5), sparse), sparse.compute()
+    assert chosen.rule == "both"
+
+    def f1_at(threshold):
+        return dense.curve.f1[np.searchsorted(-dense.curve.thresholds, -threshold) - 1]
+
+    assert figures["valley_threshold"] < chosen.threshold < figures["valley_top"]
+    assert f1_at(chosen.threshold) > f1_at(figures["valley_threshold"].item()) + 0.01
 
 
 def slope(random, chance):
