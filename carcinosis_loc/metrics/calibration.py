@@ -68,6 +68,8 @@ EVEN, LEANING = 2.0, 6.0
 # Of frames that are called sparse most objects should be unlabelled. If labels taken at face value say otherwise, they
 # are not missing at random: labels on the conspicuous have been seen to give 0.89 to 0.99, others up to 0.51.
 TOO_COMPLETE = 0.6
+# Labels at random have been seen to claim up to 0.25; where five of each frame are labelled, however crowded, 0.5.
+MODEST = 0.35
 # Where scores alone decide: F1 is highest where a peak's probability is half of it (so 0.4 for the F1 of 0.8 or so that
 # a clear valley goes with), and few peaks at the top of the objects' hill, or as high as the labels, are false.
 AT_THRESHOLD, AT_TOP = 0.4, 0.95
@@ -80,8 +82,9 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
     2. Else a clear valley of the scores does (``find_valley``), unless the labels spread evenly over what lies above
        it: they are then missing at random, and say more (rule 4). If they crowd on its far side they are on the
        conspicuous: a shallow valley decides too, as what they say of recall is wrong, and by its bottom, as the faint
-       objects lie low on the hill. If they lean a little, both tell: false peaks that score high lead the valley's
-       threshold too low, and labels on the conspicuous would lead theirs too high; the mean of the two logits is taken.
+       objects lie low on the hill. If they lean a little, and claim to be a modest share of the objects, both tell:
+       false peaks that score high lead the valley's threshold too low, labels on the conspicuous would lead theirs too
+       high, and the mean of the two logits is taken.
     3. Else, if the labels taken at face value say that most objects are labelled, they are on the conspicuous, and the
        knee of the scores decides (``find_knee``) if there is one.
     4. Else the labels decide, by the F1 that they imply (``implied_f1``).
@@ -131,7 +134,7 @@ def _rule(figures: Mapping[str, float]) -> str | None:
     labels_tell = figures["estimated_objects_per_frame"] > 0  # enough were found, beyond chance
     credible = labels_tell and share < TOO_COMPLETE
     if (depth <= CLEAR and not (credible and 0 < lean <= EVEN)) or (depth < 1 and lean > LEANING):
-        return "both" if credible and 0 < lean <= LEANING else "valley"
+        return "both" if labels_tell and share < MODEST and 0 < lean <= LEANING else "valley"
     if labels_tell and share >= TOO_COMPLETE and figures["knee_threshold"] < figures["labels_median"]:
         return "knee"
     return "labels" if labels_tell else None
