@@ -12,7 +12,7 @@ from carcinosis_loc.data.batch import Batch
 from carcinosis_loc.module import PointModule
 from carcinosis_loc.points import Frame, Peaks
 
-_GRID = 16  # places are kept to this part of a pixel: on a flat summit, a logit's last bit can move them by thousandths
+_GRID = 4  # places are kept to this part of a pixel: on a flat summit, a logit's last bit can move them by thousandths
 
 
 def find_additions(
