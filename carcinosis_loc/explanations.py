@@ -66,7 +66,10 @@ def in_one_line(command: str, options: list[str]) -> Iterator[None]:
     except SIGTERMException as error:
         raise Stopped(f"stopped by SIGTERM; {_GO_ON}") from error
     except torch.OutOfMemoryError as error:
-        raise RunError(f"the accelerator's memory is full: lower --data.batch_size, then {_GO_ON}") from error
+        raise RunError(
+            "the accelerator's memory is full: lower --data.batch_size, or --data.eval_batch_size if whole frames were "
+            f"looked at, then {_GO_ON}"
+        ) from error
     except RuntimeError as error:
         if _of_another_process(error):
             raise RunError(

@@ -37,7 +37,8 @@ class PointDataModule(LightningDataModule):
         every_nth: look at every n-th frame of a video.
         per_second: look at so many frames a second of a video, instead.
         image_size: ``(height, width)`` that frames are letterboxed to, network pixels; null keeps the native size.
-        batch_size: frames of a batch and process.
+        batch_size: frames, or windows of frames, of a batch and process.
+        eval_batch_size: the same where whole frames are looked at; null is ``batch_size``.
         num_workers: data-loading processes; 0 loads in the main process.
         category: name (or id) of the category whose points count; needed where a file has several.
         exhaustive_splits: splits (of train, val, test) whose frames count as exhaustively labelled unless they say
@@ -62,6 +63,7 @@ class PointDataModule(LightningDataModule):
         per_second: float | None = None,
         image_size: tuple[int, int] | None = None,
         batch_size: int = 8,
+        eval_batch_size: int | None = None,
         num_workers: int = 2,
         category: str | None = None,
         exhaustive_splits: Sequence[str] = ("test",),
@@ -81,6 +83,7 @@ class PointDataModule(LightningDataModule):
         self.predict_source = predict_source
         self.image_size = None if image_size is None else (image_size[0], image_size[1])
         self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
         self.num_workers = num_workers
         self.category = category
         self.exhaustive_splits = tuple(exhaustive_splits)
@@ -187,8 +190,8 @@ class PointDataModule(LightningDataModule):
         return with_additions(batch, additions, match_radius_px) if additions and training else batch
 
     def _check_numbers(self) -> None:
-        least = {"batch_size": 1, "num_workers": 0, "cache_mb": 0, "patience_s": 0, "samples_per_epoch": 1}
-        for name, minimum in least.items():
+        least = dict.fromkeys(("batch_size", "eval_batch_size", "samples_per_epoch"), 1)
+        for name, minimum in {**least, **dict.fromkeys(("num_workers", "cache_mb", "patience_s"), 0)}.items():
             if getattr(self, name) is not None and getattr(self, name) < minimum:
                 raise InputError(f"--data.{name} must be at least {minimum}, not {getattr(self, name)}")
         height, width = self.image_size or (1, 1)
@@ -203,7 +206,7 @@ class PointDataModule(LightningDataModule):
         check_names([] if self.anonymize else items)
         if any(isinstance(item, Video) for item in items):
             items = anonymous_items(items) if self.anonymize else items
-            self.stream = FrameStream(items, self.rate, self.image_size, self.batch_size, self.patience_s)
+            self.stream = FrameStream(items, self.rate, self.image_size, self._whole_batch, self.patience_s)
         return [item for item in items if isinstance(item, Frame) and self.stream is None]
 
     def _read(self, split: str) -> list[Frame]:
@@ -242,8 +245,12 @@ class PointDataModule(LightningDataModule):
 
     def _whole_frames(self, dataset: PointDataset) -> DataLoader[Sample]:
         sizes = [dataset.network_size(index) for index in range(len(dataset))]
-        batches = EvaluationBatches(sizes, self.batch_size, *self._rank())
+        batches = EvaluationBatches(sizes, self._whole_batch, *self._rank())
         return DataLoader(dataset, batch_sampler=batches, **loading_options(self.num_workers))
+
+    @property
+    def _whole_batch(self) -> int:
+        return self.batch_size if self.eval_batch_size is None else self.eval_batch_size
 
     def _rank(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

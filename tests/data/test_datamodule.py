@@ -62,6 +62,14 @@ def test_training_batches(make_split, image_dir):
     assert len(list(module_with(data, batch_size=2, samples_per_epoch=20).train_dataloader())) == 10
 
 
+def test_batches_of_whole_frames_have_a_size_of_their_own(make_split, image_dir):
+    for size, most in ((None, 3), (1, 1)):
+        data = module(image_dir, val_json=make_split("val", SIZES), batch_size=3, eval_batch_size=size)
+        data.setup("validate")
+        counts = [len(batch.frames) for batch in data.val_dataloader()]
+        assert (max(counts), sum(counts)) == (most, len(SIZES))
+
+
 def test_batches_do_not_depend_on_the_number_of_workers(make_split, image_dir):
     path = make_split("train", SIZES)
     seen = []
