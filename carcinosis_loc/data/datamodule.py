@@ -83,7 +83,7 @@ class PointDataModule(LightningDataModule):
         self.predict_source = predict_source
         self.image_size = None if image_size is None else (image_size[0], image_size[1])
         self.batch_size = batch_size
-        self.eval_batch_size = eval_batch_size
+        self.eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
         self.num_workers = num_workers
         self.category = category
         self.exhaustive_splits = tuple(exhaustive_splits)
@@ -154,13 +154,13 @@ class PointDataModule(LightningDataModule):
     def val_dataloader(self) -> DataLoader[Sample] | list[Any]:
         """Each validation frame once; nothing where there is no ``val_json``."""
         if "val" in self.frames:
-            return self._evaluation_loader("val")
+            return self._whole_frames(self._dataset("val"))
         warnings.filterwarnings("ignore", "Total length of `list` across ranks is zero")
         return []
 
     def test_dataloader(self) -> DataLoader[Sample]:
         """Each test frame once."""
-        return self._evaluation_loader("test")
+        return self._whole_frames(self._dataset("test"))
 
     def predict_dataloader(self) -> DataLoader[Any]:
         """Each frame of ``predict_source`` once; as a stream where there is a video among them.
@@ -172,7 +172,7 @@ class PointDataModule(LightningDataModule):
             return stream_loader(self.stream, self._rank()[1])
         # Lightning fears that a batch sampler that it does not know drops frames
         warnings.filterwarnings("ignore", "You are using a custom batch sampler")
-        return self._evaluation_loader("predict")
+        return self._whole_frames(self._dataset("predict"))
 
     def unaugmented_train_batches(self) -> Iterable[Batch]:
         """Each training frame that is not exhaustive once, as in evaluation; this process's share."""
@@ -206,7 +206,7 @@ class PointDataModule(LightningDataModule):
         check_names([] if self.anonymize else items)
         if any(isinstance(item, Video) for item in items):
             items = anonymous_items(items) if self.anonymize else items
-            self.stream = FrameStream(items, self.rate, self.image_size, self._whole_batch, self.patience_s)
+            self.stream = FrameStream(items, self.rate, self.image_size, self.eval_batch_size, self.patience_s)
         return [item for item in items if isinstance(item, Frame) and self.stream is None]
 
     def _read(self, split: str) -> list[Frame]:
@@ -237,20 +237,13 @@ class PointDataModule(LightningDataModule):
                 f"{sizes[-1][0]}); set --data.image_size, or crop_size_px of data.train_transform"
             )
 
-    def _dataset(self, split: str, transform: TrainTransform | None) -> PointDataset:
+    def _dataset(self, split: str, transform: TrainTransform | None = None) -> PointDataset:
         return PointDataset(self.frames[split], transform, self.image_size, self.cache_mb, self.patience_s)
-
-    def _evaluation_loader(self, split: str) -> DataLoader[Sample]:
-        return self._whole_frames(self._dataset(split, None))
 
     def _whole_frames(self, dataset: PointDataset) -> DataLoader[Sample]:
         sizes = [dataset.network_size(index) for index in range(len(dataset))]
-        batches = EvaluationBatches(sizes, self._whole_batch, *self._rank())
+        batches = EvaluationBatches(sizes, self.eval_batch_size, *self._rank())
         return DataLoader(dataset, batch_sampler=batches, **loading_options(self.num_workers))
-
-    @property
-    def _whole_batch(self) -> int:
-        return self.batch_size if self.eval_batch_size is None else self.eval_batch_size
 
     def _rank(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
