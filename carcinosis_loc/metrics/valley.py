@@ -53,7 +53,7 @@ def find_valley(found: Int64, predicted: Int64) -> Valley | None:
     Where hills overlap, the background's is the larger and reaches beyond the bottom of the dip, so that the best
     threshold lies on the near slope of the objects' hill; where they stand apart, it lies near the bottom. So it is put
     where a share of the upper hill's height is reached that is the larger the shallower the dip (1.5 times ``depth``,
-    a half at most). ``docs/results.md`` has the models that this was chosen on.
+    a half at most). ``docs/experiments.md`` has the models that this was chosen on.
 
     Args:
         found: ``(bins,)``, histogram over score bins of the peaks that enlarge the matching with the labels.
