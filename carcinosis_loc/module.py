@@ -125,7 +125,7 @@ class PointModule(PointDetector):
             values |= dense
         if sparse["n_images"] > 0:
             values |= {("sparse_" + name if name.startswith("n_") else name): value for name, value in sparse.items()}
-        values["selection"] = dense["best_f1"] if dense["n_images"] > 0 else sparse["lee_liu"]
+        values["selection"] = dense["best_f1"] if dense["n_points"] > 0 else sparse["lee_liu"]
         for metric in (self.eval_loss, self.peaks_per_frame, self.max_probability):
             metric.reset()
         self.results = {name: float(value) for name, value in values.items()}

@@ -57,6 +57,11 @@ class OneCycle(OneCycleLR):
             final_div_factor=final_div_factor,
         )
 
+    @property
+    def cycles(self) -> int:
+        """How often the rate rises and falls over the run."""
+        return math.ceil(self.steps_in_all / self.total_steps)
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint, over this run's length: a run may be resumed with more epochs than it had."""
         own = {name: vars(self)[name] for name in ("total_steps", "steps_in_all", "_schedule_phases")}

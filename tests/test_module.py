@@ -91,6 +91,13 @@ def test_over_sparse_frames_no_f1_is_given(tmp_path):
     assert model.results["selection"] == model.results["lee_liu"]
 
 
+def test_exhaustive_frames_without_a_point_say_nothing_of_which_epoch_is_best(tmp_path):
+    model = module()
+    frames = loader(sample([]), sample(FOUR, FOUR[:1], exhaustive=False))
+    trainer(tmp_path).validate(model, frames, verbose=False)
+    assert model.results["selection"] == model.results["lee_liu"] > 0
+
+
 def test_a_dummy_batch_counts_nowhere(tmp_path):
     model = module()
     trainer(tmp_path).test(model, loader(sample(FOUR), sample(FOUR, dummy=True), batch_size=1), verbose=False)

@@ -12,6 +12,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch import Tensor
 
 from carcinosis_loc.callbacks.signals import PutOffSignals
 from carcinosis_loc.files import write_bytes
@@ -37,7 +38,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Keeps ``best.ckpt``: the epoch with the highest ``val/selection``; without validation, the last one.
+    """Keeps ``best.ckpt``: the epoch with the highest ``val/selection``; the last one if that stays 0, or unknown.
 
     Its state holds names of files and no paths. So a run whose folder was moved goes on exactly, and a checkpoint that
     is handed on says nothing of where it was.
@@ -64,9 +65,17 @@ class BestCheckpoint(ModelCheckpoint):
         self.best_k_models, self.best_model_score, self.current_score = {}, None, None
         self.kth_best_model_path, self.kth_value = "", torch.tensor(float("-inf"))
 
+    def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
+        """Lightning's; but while nothing was found yet, no epoch is better than a later one."""
+        if self.best_model_score is not None and not self.best_model_score > 0:
+            self.forget()
+        return super().check_monitor_top_k(trainer, current)
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Without any validation the last epoch is the best that is known."""
         super().on_train_end(trainer, pl_module)
+        if self.best_model_score is not None and not self.best_model_score > 0:
+            pl_module.print("best.ckpt is the last epoch: no validation found a labelled point, so none was the better")
         if not self.best_model_path and not getattr(trainer, "fast_dev_run", False):
             trainer.save_checkpoint(Path(str(self.dirpath)) / "best.ckpt")
 

@@ -7,6 +7,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
 from carcinosis_loc.module import PointModule
+from carcinosis_loc.schedules import OneCycle
 
 Weights = Mapping[str, Tensor]
 
@@ -28,3 +29,15 @@ def begin_anew(trainer: Trainer, module: PointModule, weights: Weights) -> None:
         if isinstance(callback, WeightAveraging) and callback._average_model is not None:
             # Lightning cannot begin an average anew; torch copies the weights at the first update.
             callback._average_model.n_averaged.zero_()
+
+
+def cycles_told(trainer: Trainer, generations: int) -> str | None:
+    """What is to be said of a learning rate that does not rise and fall with each network; None if it does."""
+    for config in trainer.lr_scheduler_configs:
+        schedule = config.scheduler
+        if isinstance(schedule, OneCycle) and generations > 1 and schedule.cycles != generations:
+            return (
+                f"the learning rate has {schedule.cycles} cycles for {generations} networks, so that some begin or end "
+                f"in the midst of one; give --model.scheduler.cycles {generations}"
+            )
+    return None

@@ -9,16 +9,17 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from carcinosis_loc.callbacks.checkpoints import BestCheckpoint
+from carcinosis_loc.callbacks.elder import elder_in_place
 from carcinosis_loc.callbacks.finding import count_places, find_additions
-from carcinosis_loc.callbacks.generations import Weights, begin_anew, first_weights
+from carcinosis_loc.callbacks.generations import Weights, begin_anew, cycles_told, first_weights
+from carcinosis_loc.callbacks.rounds import Rounds
 from carcinosis_loc.data import Additions, PointDataModule
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics import Calibration, calibrate
 from carcinosis_loc.module import PointModule
-from carcinosis_loc.recipe import load_trained
 
 _FLOOD = 3.0  # times as many peaks a frame as in the round before
-_FLOOD_BY_ANOTHER_RULE = 10.0  # the same where the rule of the threshold has changed
+_FLOOD_BY_ANOTHER_RULE = 10.0  # the same where the rule of the threshold, or the network, has changed
 
 
 class Teacher(Callback):
@@ -33,10 +34,10 @@ class Teacher(Callback):
       unlabelled object is then at least not taught to be background, and scores part before any is believed.
 
     Every round starts from nothing, so what is no longer believed is taken back. Where the validation set supports no
-    threshold, the round adds nothing. Where the peaks of a round are several times as many as those of the round
-    before by the same rule, or no threshold is supported any more, the maps have flooded or collapsed: the teacher says
-    so, takes everything back and stops. A round whose threshold is by another rule than the one before's may find a few
-    times as many; one that finds very many more is passed over, and what was taught stays.
+    threshold yet, the round changes nothing. Where the peaks of a round are several times as many as those of the same
+    network's round before by the same rule, or no threshold is supported any more, the maps have flooded or collapsed:
+    the teacher says so, takes everything back and stops. A round whose threshold is by another rule than the one
+    before's may find a few times as many; one that finds very many more is passed over, and what was taught stays.
 
     A taught network finds more than is labelled, and the Lee-Liu score, by which checkpoints are chosen, may fall with
     every object more. From the first round on the latest epoch is therefore kept as the best, unless exhaustive
@@ -54,7 +55,8 @@ class Teacher(Callback):
         doubt: probability from which a peak is left out of the loss.
         elder: a checkpoint whose network and calibration teach from the first step on, until the first round of this
             network's own; any network of the same stride, such as one that was taught itself. null begins alone.
-        generations: how many networks the training makes, one after the other, over as many epochs each. Each begins
+        generations: how many networks the training makes, one after the other, over as many epochs each, so that
+            they must divide trainer.max_epochs. Each begins
             with the first weights, is taught by the one before it as by an elder, and believes from its first round on;
             the other arguments hold for each. The learning rate should have as many cycles (``OneCycle``'s ``cycles``).
             Where nothing was found that could be taught, the network goes on instead.
@@ -74,18 +76,13 @@ class Teacher(Callback):
         elder: str | None = None,
         generations: int = 1,
     ) -> None:
-        for name, value in (("start", start), ("believe_from", believe_from), ("sure", sure), ("doubt", doubt)):
-            if not 0 <= value <= 1:
-                raise InputError(f"Teacher: {name} must lie between 0 and 1, not {value}")
+        self.when = Rounds(start, rounds, believe_from, generations)
         if not 0 < doubt <= sure < 1:
             raise InputError(f"Teacher: 0 < doubt <= sure < 1 must hold, not {doubt} and {sure}")
-        for name, count in (("rounds", rounds), ("generations", generations)):
-            if count < 1:
-                raise InputError(f"Teacher: {name} must be at least 1, not {count}")
-        self.start, self.rounds, self.believe_from = start, rounds, believe_from
         self.sure, self.doubt = sure, doubt
         self.elder, self.generations = elder, generations
         self.generation, self.n_rounds, self.stopped = 0, 0, False
+        self.taught_itself, self._resumed = False, False
         self._first: Weights = {}
         self.rule, self.peaks_per_frame = "", 0.0
         self.additions: dict[int, Additions] = {}
@@ -95,27 +92,31 @@ class Teacher(Callback):
         data = _data_of(trainer)
         if data.val_json is None:
             raise InputError("Teacher: it is calibrated on validation frames; give --data.val_json")
-        if trainer.max_epochs is None or trainer.max_epochs < 1:
-            raise InputError("Teacher: its rounds are shares of the training; set trainer.max_epochs")
-        if trainer.max_epochs < self.generations:
-            raise InputError(f"Teacher: {self.generations} generations need as many trainer.max_epochs at least")
+        warning = self.when.check(trainer.max_epochs, trainer.check_val_every_n_epoch or 1)
+        if warning and self.elder is None:
+            pl_module.print(f"teacher: {warning}")
         assert isinstance(pl_module, PointModule)
         if self.generation + 1 < self.generations and not self._first:
             self._first = first_weights(pl_module)
-        if self.elder is not None and trainer.global_step == 0:
+        if self.elder is not None and not self._resumed:
             self._inherit(trainer, pl_module, Path(self.elder))
         self._hand_over(trainer, pl_module)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say so if the learning rate does not begin anew with each network."""
+        if told := cycles_told(trainer, self.generations):
+            pl_module.print(f"teacher: {told}")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin the next generation if it is time; let the latest epoch be the best, see the class."""
         if self._share(trainer, trainer.current_epoch) >= 1:
-            self.generation, self.n_rounds = self.generation + 1, 0
-            if self.additions and not self.stopped:
+            self.generation, self.n_rounds, self.taught_itself = self.generation + 1, 0, False
+            if self._teaches and not self.stopped:
                 assert isinstance(pl_module, PointModule)
                 begin_anew(trainer, pl_module, self._first)
                 pl_module.print(f"teacher: network {self.generation + 1} of {self.generations} begins")
         for checkpoint in trainer.checkpoint_callbacks:
-            if isinstance(checkpoint, BestCheckpoint) and self.additions and self.rule != "exhaustive":
+            if isinstance(checkpoint, BestCheckpoint) and self._teaches and self.rule != "exhaustive":
                 checkpoint.forget()
 
     def on_validation_batch_end(  # the last batch: the weights that were validated are still in place
@@ -129,69 +130,63 @@ class Teacher(Callback):
     ) -> None:
         """Teach after the last batch of a validation, if a round is due."""
         is_last = batch_idx + 1 == trainer.num_val_batches[dataloader_idx]
-        if not is_last or trainer.sanity_checking or self.stopped or not self._due(trainer):
+        if not is_last or trainer.sanity_checking or self.stopped or self._due(trainer) <= self.n_rounds:
             return
         assert isinstance(pl_module, PointModule)
         self._teach(trainer, pl_module)
         self._hand_over(trainer, pl_module)
 
-    def _share(self, trainer: Trainer, epochs: int) -> float:
-        """Share of this generation that is over after so many epochs of the run, a hair more."""
-        assert trainer.max_epochs is not None
-        return epochs * self.generations / trainer.max_epochs - self.generation + 1e-9
+    @property
+    def _teaches(self) -> bool:
+        """Whether anything is known beyond the labels."""
+        return any(count_places(self.additions))
 
-    def _due(self, trainer: Trainer) -> bool:
-        done = self._share(trainer, trainer.current_epoch + 1)
-        if done >= 1:  # what a network knows in the end is for the next one
-            return self.generation + 1 < self.generations
-        due = [done >= self.start + (1 - self.start) * k / self.rounds for k in range(self.rounds)]
-        return sum(due) > self.n_rounds
+    def _share(self, trainer: Trainer, epochs: int) -> float:
+        assert trainer.max_epochs is not None
+        return self.when.share(epochs, trainer.max_epochs, self.generation)
+
+    def _due(self, trainer: Trainer) -> int:
+        return self.when.due(self._share(trainer, trainer.current_epoch + 1), self.generation)
 
     def _teach(self, trainer: Trainer, module: PointModule) -> None:
-        taught_before = bool(self.additions)
-        self.n_rounds += 1
+        self.n_rounds = self._due(trainer)
         calibration = calibrate(module.point_f1, module.sparse)
         if calibration is None:
-            self.additions, self.stopped = {}, taught_before
-            module.print(
-                "teacher: the scores have collapsed, no threshold is supported any more; it stops and takes all back"
-                if taught_before
-                else f"teacher, round {self.n_rounds}: too early, the labels support no threshold yet"
-            )
+            if self.taught_itself:
+                self._stop(module, "the scores have collapsed, no threshold is supported any more")
+            else:
+                labels = int(module.sparse.compute()["n_labelled"])
+                module.print(
+                    f"teacher, round {self.n_rounds}: too early, or too few: of {labels} labels on the validation "
+                    "frames not enough are found to support a threshold"
+                )
             return
-        is_last = self._share(trainer, trainer.current_epoch + 1) >= 1
-        believe = is_last or self.generation > 0 or self.n_rounds > self.believe_from * self.rounds
-        found = self._find(trainer, module, calibration, believe)
+        found = self._find(trainer, module, calibration, self.when.believe(self.n_rounds, self.generation))
         peaks = sum(count_places(found)) / max(1, len(found))
-        if taught_before and calibration.rule == self.rule and peaks > _FLOOD * self.peaks_per_frame + 1:
-            self.additions, self.stopped = {}, True
-            module.print(
-                f"teacher: {peaks:.0f} peaks a frame where the round before had {self.peaks_per_frame:.0f}: the maps "
-                "flood; it stops and takes all back"
-            )
+        before = self.peaks_per_frame
+        if self.taught_itself and calibration.rule == self.rule and peaks > _FLOOD * before + 1:
+            self._stop(module, f"{peaks:.0f} peaks a frame where the round before had {before:.0f}: the maps flood")
             return
-        if self.peaks_per_frame >= 1 and peaks > _FLOOD_BY_ANOTHER_RULE * self.peaks_per_frame:
+        if before >= 1 and peaks > _FLOOD_BY_ANOTHER_RULE * before:
             module.print(
-                f"teacher, round {self.n_rounds}: passed over, as it found {peaks:.0f} peaks a frame where the round "
-                f"before had {self.peaks_per_frame:.0f} by another rule (threshold {calibration})"
+                f"teacher, round {self.n_rounds}: passed over, as it found {peaks:.0f} peaks a frame where "
+                f"{before:.0f} were found before (threshold {calibration})"
             )
             return
         self._take(found, calibration)
+        self.taught_itself = self._teaches
         module.print(f"teacher, round {self.n_rounds}: {self._told(found)} (threshold {calibration})")
 
     def _inherit(self, trainer: Trainer, module: PointModule, path: Path) -> None:
         """Take over what the elder finds on the training frames."""
-        recipe, net, _ = load_trained(path)
-        if recipe.calibration is None or net.stride != module.net.stride:
-            lacks = "no calibrated threshold" if recipe.calibration is None else f"a stride of {net.stride}"
-            raise InputError(f"Teacher: {path} has {lacks}, so it cannot teach this network")
-        own, module.net = module.net, net.to(module.device)
-        try:
-            found = self._find(trainer, module, recipe.calibration, believe=True)
-        finally:
-            module.net = own
-        self._take(found, recipe.calibration)
-        module.print(f"teacher, {path.name}: {self._told(found)} (threshold {recipe.calibration})")
+        with elder_in_place(module, path) as calibration:
+            found = self._find(trainer, module, calibration, believe=True)
+        self._take(found, calibration)
+        module.print(f"teacher, {path.name}: {self._told(found)} (threshold {calibration})")
+
+    def _stop(self, module: PointModule, why: str) -> None:
+        self.additions, self.stopped = {}, True
+        module.print(f"teacher: {why}; it stops and takes all back")
 
     def _take(self, found: dict[int, Additions], calibration: Calibration) -> None:
         self.additions, self.rule = found, calibration.rule
@@ -220,6 +215,7 @@ class Teacher(Callback):
         }
         first = dict(self._first) if self.generation + 1 < self.generations else {}
         counts = {"generation": self.generation, "rounds": self.n_rounds, "stopped": self.stopped}
+        counts["taught_itself"] = self.taught_itself
         told = {"rule": self.rule, "peaks_per_frame": self.peaks_per_frame, "additions": additions}
         return {**counts, **told, "first": first}
 
@@ -232,6 +228,8 @@ class Teacher(Callback):
             image_id: Additions(sure.numpy(), unsure.numpy())
             for image_id, (sure, unsure) in state_dict["additions"].items()
         }
+        self.taught_itself = state_dict.get("taught_itself", self.n_rounds > 0 and self._teaches)
+        self._resumed = True
 
 
 def _data_of(trainer: Trainer) -> PointDataModule:

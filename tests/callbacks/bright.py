@@ -8,7 +8,12 @@ from torch.nn import functional as F
 from carcinosis_loc.data import PointDataModule, TrainTransform
 from carcinosis_loc.heatmap import GaussianEncoder, PeakDecoder
 from carcinosis_loc.losses import HeatmapMSE
+from carcinosis_loc.metrics import Calibration
+from carcinosis_loc.metrics.probability import ScoreScale
 from carcinosis_loc.module import PointModule
+
+N_UNLABELLED = 10 * 4 + 5  # of the 12 training frames: one has no spot, one has a seventh on its border
+SOUND = Calibration(0.3, "valley", 5, 9, ScoreScale(2.0, 0.0))
 
 
 class BrightNet(nn.Module):
@@ -52,3 +57,16 @@ def quiet_trainer(root, *callbacks, **options):
         use_distributed_sampler=False,
         **options,
     )
+
+
+def taught(spots, root, callback, resume=None, **options):
+    """The callback, after a training of four epochs of one batch."""
+    data = spot_data(spots, val_json=str(spots / "test.json"))
+    fit = quiet_trainer(root, callback, **{"max_epochs": 4, "limit_train_batches": 1, **options})
+    fit.fit(bright_module(threshold=None), data, ckpt_path=resume)
+    return callback
+
+
+def counts(callback):
+    """How many places a teacher is sure and unsure of."""
+    return [sum(len(getattr(known, kind)) for known in callback.additions.values()) for kind in ("sure", "unsure")]

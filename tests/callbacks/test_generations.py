@@ -2,12 +2,15 @@
 
 import pytest
 import torch
-from bright import bright_module, quiet_trainer, spot_data
+from bright import SOUND, bright_module, counts, quiet_trainer, spot_data
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EMAWeightAveraging
 
 from carcinosis_loc.callbacks import Teacher
+from carcinosis_loc.callbacks import teacher as module_of_teacher
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.metrics import Calibration
+from carcinosis_loc.metrics.probability import ScoreScale
 from carcinosis_loc.schedules import OneCycle
 
 EPOCHS = 6
@@ -82,6 +85,34 @@ def test_where_all_is_marked_the_network_goes_on(spots, tmp_path, capsys):
     trained(spots, tmp_path, generations(), watch, exhaustive_splits=["train"])
     assert "begins" not in capsys.readouterr().out
     assert watch.state == [0, 1, 1, 1, 1, 1]
+
+
+def test_where_nothing_passes_the_network_goes_on(spots, tmp_path, monkeypatch, capsys):
+    """And the best epoch is kept, not the latest."""
+    nothing = Calibration(0.9, "labels", 5, 9, ScoreScale(2.0, -30.0))
+    monkeypatch.setattr(module_of_teacher, "calibrate", lambda dense, sparse: nothing)
+    watch, callback = Watch(), generations()
+    trained(spots, tmp_path, callback, watch)
+    assert counts(callback) == [0, 0]
+    assert "begins" not in capsys.readouterr().out
+    assert watch.state == [0, 1, 1, 1, 1, 1]
+
+
+def test_a_new_network_that_is_not_ready_keeps_what_the_one_before_it_found(spots, tmp_path, monkeypatch, capsys):
+    left = [SOUND, SOUND, None, SOUND, SOUND]
+    monkeypatch.setattr(module_of_teacher, "calibrate", lambda dense, sparse: left.pop(0))
+    callback = generations()
+    trained(spots, tmp_path, callback, Watch())
+    out = capsys.readouterr().out
+    assert "too early" in out
+    assert "network 3 of 3 begins" in out
+    assert not callback.stopped
+    assert sum(counts(callback)) > 0
+
+
+def test_a_learning_rate_without_as_many_cycles_is_spoken_of(spots, tmp_path, capsys):
+    trained(spots, tmp_path, Teacher(start=0.0, rounds=1, generations=2), Watch())
+    assert "has 3 cycles for 2 networks" in capsys.readouterr().out
 
 
 def test_a_run_that_was_broken_off_goes_on_exactly(spots, tmp_path):

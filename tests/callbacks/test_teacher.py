@@ -5,28 +5,13 @@ import json
 import numpy as np
 import pytest
 import torch
-from bright import BrightNet, bright_module, quiet_trainer, spot_data
-from lightning.pytorch import Callback
+from bright import N_UNLABELLED, SOUND, bright_module, counts, quiet_trainer, spot_data, taught
 
 from carcinosis_loc.callbacks import Teacher, teacher
 from carcinosis_loc.callbacks.checkpoints import BestCheckpoint
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.metrics.probability import ScoreScale
-from carcinosis_loc.recipe import Recipe
-
-N_UNLABELLED = 10 * 4 + 5  # 12 frames: one has no spot, one has a seventh on its border
-
-
-def taught(spots, root, callback, **options):
-    data = spot_data(spots, val_json=str(spots / "test.json"))
-    fit = quiet_trainer(root, callback, **{"max_epochs": 4, "limit_train_batches": 1, **options})
-    fit.fit(bright_module(threshold=None), data)
-    return callback
-
-
-def counts(callback):
-    return [sum(len(getattr(known, kind)) for known in callback.additions.values()) for kind in ("sure", "unsure")]
 
 
 def test_it_finds_what_nobody_labelled(spots, tmp_path, capsys):
@@ -88,7 +73,6 @@ def chosen(monkeypatch, *calibrations):
     monkeypatch.setattr(teacher, "calibrate", lambda dense, sparse: left.pop(0))
 
 
-SOUND = Calibration(0.3, "valley", 5, 9, ScoreScale(2.0, 0.0))
 FLOODED = Calibration(0.001, "valley", 5, 9, ScoreScale(2.0, 40.0))
 
 
@@ -190,40 +174,3 @@ def test_a_fit_that_cannot_be_taught_is_refused(spots, tmp_path, options, word):
     data = spot_data(spots, **({} if options else {"val_json": None}))
     with pytest.raises(InputError, match=word):
         quiet_trainer(tmp_path, Teacher(), **{"max_epochs": 2, **options}).fit(bright_module(), data)
-
-
-def elder(monkeypatch, calibration, stride=4):
-    """A finished network that finds all spots, in the place of a checkpoint's."""
-    net = BrightNet()
-    net.stride = stride
-    monkeypatch.setattr(teacher, "load_trained", lambda path: (Recipe({}, calibration), net, None))
-    return Teacher(start=0.99, rounds=1, elder="elder.ckpt")
-
-
-def labels_seen(spots, root, module, *callbacks):
-    """How many points six batches of a training hold."""
-    points = []
-
-    class Watch(Callback):
-        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-            points.append(int(batch.labelled.sum()))
-
-    data = spot_data(spots, val_json=str(spots / "test.json"))
-    quiet_trainer(root, *callbacks, Watch(), max_epochs=1, limit_train_batches=6).fit(module, data)
-    return sum(points)
-
-
-def test_an_elder_teaches_from_the_first_step_on(spots, tmp_path, monkeypatch, capsys):
-    callback, blind = elder(monkeypatch, SOUND), bright_module(threshold=None)
-    blind.net.bias.data -= 1000  # it finds nothing itself
-    taught = labels_seen(spots, tmp_path, blind, callback)
-    assert sum(counts(callback)) == N_UNLABELLED
-    assert float(blind.net.bias) == -1000  # it has its own network again
-    assert "teacher, elder.ckpt:" in capsys.readouterr().out
-    assert taught > 1.5 * labels_seen(spots, tmp_path, bright_module())
-
-
-@pytest.mark.parametrize(("calibration", "stride"), [(None, 4), (SOUND, 8)])
-def test_an_elder_that_cannot_teach_is_refused(spots, tmp_path, monkeypatch, calibration, stride):
-    with pytest.raises(InputError, match=r"elder\.ckpt"):
-        taught(spots, tmp_path, elder(monkeypatch, calibration, stride))
