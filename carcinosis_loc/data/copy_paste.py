@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from carcinosis_loc.data.coverage import VALID, Coverage
+from carcinosis_loc.data.coverage import PADDING, VALID, Coverage
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.points import Float32
 
@@ -71,7 +71,8 @@ class CopyPaste:
         Args:
             image: ``(H, W, 3)``, uint8, RGB; it is not changed.
             xy: labelled points ``(N, 2)``, network pixels.
-            coverage: ``(H, W)``, see ``coverage_map``; nothing is copied to where it is not valid.
+            coverage: ``(H, W)``, see ``coverage_map``; nothing is copied to where it is not valid, nor padding
+                to anywhere.
             seed: all that is random comes from it.
 
         Returns:
@@ -79,7 +80,7 @@ class CopyPaste:
         """
         random = np.random.default_rng([seed, 1])  # not the stream of the view and the colours
         out, points = image.copy(), [(float(x), float(y)) for x, y in xy]
-        sources = [point for point in points if self._fits(point, image.shape, 1.5)]
+        sources = [point for point in points if self._is_source(point, coverage)]
         for _ in range(random.poisson(self.copies) if sources else 0):
             target = self._free_place(points, coverage, random)
             source = sources[random.integers(len(sources))]
@@ -100,6 +101,12 @@ class CopyPaste:
         """Whether a disc of so many radii around the point lies on the frame."""
         reach = math.ceil(discs * self.radius_px) + 1
         return reach <= point[0] < shape[1] - reach and reach <= point[1] < shape[0] - reach
+
+    def _is_source(self, point: tuple[float, float], coverage: Coverage) -> bool:
+        """Whether one and a half radii around the point, as much as a shrunk copy shows, no padding begins."""
+        x, y, r = round(point[0]), round(point[1]), math.ceil(1.5 * self.radius_px)
+        around = coverage[max(0, y - r) : y + r + 1, max(0, x - r) : x + r + 1]
+        return self._fits(point, coverage.shape, 1.5) and bool((around != PADDING).all())
 
     def _free_place(
         self, points: list[tuple[float, float]], coverage: Coverage, random: np.random.Generator

@@ -14,17 +14,29 @@ from carcinosis_loc.run_folder import lock_folder
 from carcinosis_loc.study.plan import FORMAT, Plan, Run
 from carcinosis_loc.version import commit, version
 
-_LOCK = ".study.lock"
+_LOCK, _PREPARED = ".study.lock", "prepared.json"
+_PATIENCE_S = 60.0  # that a run which is told to stop may take to save
+_WAIT_S = 2.0  # between two looks whether another process has made the data
 
 Command = Callable[[list[str], Path], int]
 
 
 def carcloc(words: list[str], log: Path) -> int:
-    """Run ``carcloc`` in a process of its own, its output appended to ``log``; give its exit code."""
-    with log.open("ab") as out:
-        return subprocess.run(
-            [sys.executable, "-m", "carcinosis_loc", *words], stdout=out, stderr=subprocess.STDOUT, check=False
-        ).returncode
+    """Run ``carcloc`` in a process of its own, its output appended to ``log``; give its exit code.
+
+    Where this process is stopped, that one is told to stop too, and may save what it has before it is killed.
+    """
+    command = [sys.executable, "-m", "carcinosis_loc", *words]
+    with log.open("ab") as out, subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            try:
+                process.wait(_PATIENCE_S)
+            finally:
+                process.kill()
+            raise
 
 
 def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Command = carcloc) -> list[str]:
@@ -32,7 +44,8 @@ def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Comma
 
     Every run has a folder ``runs/NAME`` with ``run.json`` (what it is), ``run.log`` and all that ``carcloc`` writes. It
     is done when ``done.json`` is there. A run that was broken off goes on from its last checkpoint. Several processes
-    may work on one study: each takes the runs that no other is at. Runs that differ in the test alone are trained once.
+    may work on one study: each waits until its data are made, and takes the runs that no other is at. Runs that differ
+    in the test alone are trained once.
 
     Args:
         plan: what to run.
@@ -48,7 +61,7 @@ def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Comma
     runs = [run for run in plan.runs if wanted <= set(run.name.split(","))]
     if not runs:
         raise InputError(f"{plan.path}: no run is called {only}; the first is {plan.runs[0].name}")
-    for run in runs:
+    for run in plan.runs:  # all: the report is of all that is there
         _check(run, out_dir / "runs" / run.name)
     _prepare(plan, out_dir, command)
     failed = []
@@ -66,41 +79,62 @@ def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Comma
         with lock:
             donor = next((one for one in plan.runs if _has_trained(one, run, out_dir)), run)
             code = _do(run, folder, out_dir / "runs" / donor.name, command)
-        took = time.monotonic() - began
+            took = time.monotonic() - began
+            if not code:
+                write_json(folder / "done.json", {"seconds": round(took, 1), "weights_of": donor.name, **made_by})
         if code:
             failed.append(run.name)
             print(f"{number}/{len(runs)} {run.name}: failed, exit code {code}; see {folder / 'run.log'}", flush=True)
         else:
-            write_json(folder / "done.json", {"seconds": round(took, 1), "weights_of": donor.name, **made_by})
             print(f"{number}/{len(runs)} {run.name}: done in {took / 60:.1f} min", flush=True)
     return failed
 
 
 def _prepare(plan: Plan, out_dir: Path, command: Command) -> None:
-    """Make the data that is not made yet. Both commands write what they make whole, or not at all."""
-    known = out_dir / "prepared.json"
-    if plan.prepare:
-        with lock_folder(make_folder(out_dir), _LOCK):
-            _make_data(plan, out_dir, known, command)
+    """Make the data that is not made yet, or wait until another process has. What is made is whole, or not there."""
+    waiting, folder = False, make_folder(out_dir)
+    while _made(plan, out_dir) < len(plan.prepare):
+        try:
+            lock = lock_folder(folder, _LOCK)
+        except InputError:
+            if not waiting:
+                print(f"{out_dir}: another process makes the data; waiting for it", flush=True)
+            waiting = True
+            time.sleep(_WAIT_S)
+            continue
+        with lock:
+            _make_data(plan, out_dir, command)
 
 
-def _make_data(plan: Plan, out_dir: Path, known: Path, command: Command) -> None:
+def _made(plan: Plan, out_dir: Path) -> int:
+    """How many lines of ``prepare`` have been run."""
+    known = out_dir / _PREPARED
     try:
         done = json.loads(known.read_bytes()) if known.exists() else []
     except (OSError, ValueError) as error:
         raise InputError(f"{known}: cannot be read ({error}); choose another folder") from error
-    wanted = [list(words) for words in plan.prepare]
-    if done != wanted[: len(done)]:
+    ways = (
+        [list(words) for words in lines] for lines in (plan.prepare_written, plan.prepare)
+    )  # once it was the latter
+    if not isinstance(done, list) or not any(done == lines[: len(done)] for lines in ways):
         raise InputError(f"{known}: the data was made in another way; choose another folder")
-    for number, words in enumerate(wanted[len(done) :], start=len(done) + 1):
-        if command(words, out_dir / "prepare.log"):
+    return len(done)
+
+
+def _make_data(plan: Plan, out_dir: Path, command: Command) -> None:
+    for number in range(_made(plan, out_dir), len(plan.prepare)):
+        words = list(plan.prepare[number])
+        resume = ["--ckpt_path", "last"] if words[0] == "fit" else []
+        if command([*words, *resume], out_dir / "prepare.log"):
             raise InputError(f"carcloc {' '.join(words)} failed; see {out_dir / 'prepare.log'}")
-        write_json(known, wanted[:number], indent=2)
+        write_json(out_dir / _PREPARED, [list(line) for line in plan.prepare_written[: number + 1]], indent=2)
         print(f"carcloc {' '.join(words)}: done", flush=True)
 
 
 def _identity(run: Run) -> dict[str, Any]:
-    return {"format": FORMAT, "levels": dict(run.levels), "fit": list(run.fit), "test": list(run.test)}
+    """What a run is, wherever its folders lie."""
+    words = {command: list(line) for command, line in run.written.items()}
+    return {"format": FORMAT, "levels": dict(run.levels), **words}
 
 
 def _check(run: Run, folder: Path) -> None:
@@ -113,7 +147,8 @@ def _check(run: Run, folder: Path) -> None:
         raise InputError(f"{path}: cannot be read ({error}); move the run away") from error
     if not isinstance(known, dict) or known.get("format") != FORMAT:
         raise InputError(f"{path}: is of another version of carcloc; choose another folder for the study")
-    if known != _identity(run):
+    earlier = _identity(run) | {"fit": list(run.fit), "test": list(run.test)}  # once folders' names were filled in
+    if known not in (_identity(run), earlier):
         raise InputError(f"{path}: this run was made with other options; choose another folder, or move it away")
 
 
@@ -129,8 +164,7 @@ def _do(run: Run, folder: Path, trained: Path, command: Command) -> int:
     place = ["--trainer.default_root_dir", str(folder)]
     log, checkpoints = folder / "run.log", trained / "checkpoints"
     if trained == folder:
-        resume = ["--ckpt_path", "last"] if (checkpoints / "last.ckpt").exists() else []
-        code = command([*run.fit, *place, *resume], log)
+        code = command([*run.fit, *place, "--ckpt_path", "last"], log)
         if code:
             return code
     return command([*run.test, *place, "--ckpt_path", str(checkpoints / "best.ckpt")], log)

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -30,11 +30,13 @@ class Run:
         levels: the level of each factor, by its name.
         fit: command line after ``carcloc``, without the folder.
         test: the same for the test, without folder and checkpoint.
+        written: both as the study has them, ``{name}`` for each folder: the same wherever the folders lie.
     """
 
     levels: Mapping[str, str]
     fit: tuple[str, ...]
     test: tuple[str, ...]
+    written: Mapping[str, tuple[str, ...]]
 
     @property
     def name(self) -> str:
@@ -51,6 +53,7 @@ class Plan:
         factors: their names.
         runs: all combinations, in the order of the file.
         prepare: command lines after ``carcloc`` that make its data or the weights it begins with, to be run before.
+        prepare_written: the same as the study has them, ``{name}`` for each folder.
         reference: levels of the runs that others are compared with: ``{"labels": "all"}`` compares each run with the
             one that has all labels and is else alike.
     """
@@ -59,6 +62,7 @@ class Plan:
     factors: tuple[str, ...]
     runs: tuple[Run, ...]
     prepare: tuple[tuple[str, ...], ...] = ()
+    prepare_written: tuple[tuple[str, ...], ...] = ()
     reference: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -87,17 +91,30 @@ def read_plan(name: str, more: list[str], folders: Mapping[str, str] | None = No
         raise InputError(f"{path}: {sorted(set(content) - _KEYS)[0]}: a study has no such key")
     if content.get("format") != FORMAT:
         raise InputError(f"{path}: format is {content.get('format')!r}; this version reads format {FORMAT}")
-    content = _filled(path, content, folders or {})
+    filled = _filled(path, content, folders or {})
+    factors = _factors(path, filled)
+    runs = [
+        Run(levels, fit, test, {"fit": written[0], "test": written[1]})
+        for (levels, fit, test), (_, *written) in zip(
+            _commands(path, filled, more), _commands(path, content, more), strict=True
+        )
+    ]
+    lines = _prepare(path, content)
+    prepare = tuple(tuple(_filled(path, word, folders or {}) for word in line) for line in lines)
+    return Plan(path, tuple(factors), tuple(runs), prepare, lines, _reference(path, filled, factors))
+
+
+def _commands(
+    path: Path, content: Mapping[str, Any], more: list[str]
+) -> Iterator[tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]]:
+    """Of every combination the levels, and the command lines of training and test."""
     factors = _factors(path, content)
     common = [*_words(path, "options", content.get("options", {})), *more]
-    runs = []
     for combination in product(*factors.values()):
         levels = dict(zip(factors, combination, strict=True))
         own = [word for factor, level in levels.items() for word in factors[factor][level]]
-        options = [*common, *own]
-        for_fit, for_test = _told_apart(options)
-        runs.append(Run(levels, ("fit", "--config", str(content["config"]), *for_fit), ("test", *for_test)))
-    return Plan(path, tuple(factors), tuple(runs), _prepare(path, content), _reference(path, content, factors))
+        for_fit, for_test = _told_apart([*common, *own])
+        yield levels, ("fit", "--config", str(content["config"]), *for_fit), ("test", *for_test)
 
 
 def _filled(path: Path, value: Any, folders: Mapping[str, str]) -> Any:

@@ -75,9 +75,15 @@ def read_run(folder: Path, levels: Mapping[str, str]) -> dict[str, Any] | None:
     try:
         metrics = json.loads((folder / "metrics.json").read_bytes())
         done = json.loads((folder / "done.json").read_bytes())
+        if "f1" in metrics and metrics["f1"] is None:
+            raise InputError(
+                f"{folder}: its test frames are not marked in full, so that there is no F1; give those that are"
+            )
         seconds, code = float(done["seconds"]), (done.get("version"), done.get("commit"))
         figures = {name: float(metrics[name]) for name in FIGURES}
         counts = _counts(folder)
+    except InputError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, csv.Error) as error:
         reason = f"{type(error).__name__}: {error!s:.80}"
         raise InputError(

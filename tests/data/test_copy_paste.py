@@ -79,6 +79,17 @@ def test_a_smaller_copy_brings_no_surroundings_along():
         assert np.hypot(rows[changed] - y, columns[changed] - x).max() <= 4.5
 
 
+def test_no_copy_is_taken_from_where_padding_reaches_in():
+    image, xy, coverage = frame([(80, 60)])
+    coverage[:46], image[:46] = PADDING, 0
+    for seed in range(20):
+        new, points = CopyPaste(12, copies=10, strength_range=(1, 1), fade_probability=0.0)(image, xy, coverage, seed)
+        assert len(points) == 1
+        assert np.array_equal(new, image)
+    coverage[:] = VALID
+    assert len(CopyPaste(12, copies=10)(image, xy, coverage, 0)[1]) > 1
+
+
 def test_fading_lowers_the_contrast_of_a_label_and_adds_none():
     image, xy, coverage = frame([(40, 60), (100, 50)])
     new, points = CopyPaste(9, copies=0, fade_probability=1.0, fade_range=(0.5, 0.5))(image, xy, coverage, 0)
