@@ -1,7 +1,8 @@
-"""What the point metrics share: the threshold in use, and states that are summed integers of fixed size."""
+"""What the point metrics share: the threshold in use, and states that are integers."""
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,11 +16,19 @@ from carcinosis_loc.metrics.per_image import ImageRow, curve_steps, per_image
 from carcinosis_loc.points import Frame, Peaks
 
 
+class CountedFrame(NamedTuple):
+    """What one frame adds: its figures at the threshold, and its histograms over score bins, ``(bins,)``."""
+
+    row: ImageRow
+    found: Int64
+    predicted: Int64
+
+
 class PointMetric(Metric):
     """A metric of predicted points at a threshold and over all thresholds.
 
-    All states are int64 tensors of a fixed size that are added up, over updates and over processes. So the figures
-    do not depend on how frames are shared out, on the order, or on a process that has none.
+    States are int64 tensors that are added up, over updates and over processes, or gathered and put into an order of
+    their own. So the figures do not depend on how frames are shared out, on the order, or on a process that has none.
 
     Args:
         match_radius_px: how far a peak may lie from the point that it finds, image pixels.
@@ -68,18 +77,19 @@ class PointMetric(Metric):
         state: Tensor = getattr(self, name)
         setattr(self, name, state + torch.from_numpy(amount).to(state.device))
 
-    def _count(self, peaks: Sequence[Peaks], frames: Sequence[Frame]) -> list[ImageRow]:
-        """Add the frames to the histograms; return each frame's figures at the threshold."""
-        found, predicted = np.zeros((2, len(SCORE_EDGES)), np.int64)
-        rows = []
+    def _count(self, peaks: Sequence[Peaks], frames: Sequence[Frame]) -> list[CountedFrame]:
+        """Add the frames to the histograms; return what each of them adds."""
+        added = []
         for peaks_of_frame, frame in zip(peaks, frames, strict=True):
             enlarging, counted = curve_steps(peaks_of_frame, frame, self.match_radius_px)
-            found += score_histogram(peaks_of_frame.scores, enlarging)
-            predicted += score_histogram(peaks_of_frame.scores, counted)
-            rows.append(per_image(peaks_of_frame, frame, self.match_radius_px, self.threshold))
-        self._add("found", found)
-        self._add("predicted", predicted)
-        return rows
+            found = score_histogram(peaks_of_frame.scores, enlarging)
+            predicted = score_histogram(peaks_of_frame.scores, counted)
+            row = per_image(peaks_of_frame, frame, self.match_radius_px, self.threshold)
+            added.append(CountedFrame(row, found, predicted))
+        nothing = np.zeros(len(SCORE_EDGES), np.int64)
+        self._add("found", sum((one.found for one in added), nothing))
+        self._add("predicted", sum((one.predicted for one in added), nothing))
+        return added
 
     def histograms(self) -> tuple[Int64, Int64]:
         """Peaks that enlarge the matching and peaks that count, by score bin, over all processes; all must ask."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import expit, logit
 from torch import Tensor
 
-from carcinosis_loc.metrics.curves import best_threshold
+from carcinosis_loc.metrics.curves import SCORE_EDGES, best_threshold
+from carcinosis_loc.metrics.labelled_frames import LabelledFrames
 from carcinosis_loc.metrics.point_f1 import PointF1
 from carcinosis_loc.metrics.probability import ScoreScale, fitted_scale, implied_f1, scale_by_labels, scale_through
 from carcinosis_loc.metrics.sparse import SparsePointMetrics
@@ -21,9 +22,9 @@ class Calibration:
     Attributes:
         threshold: the score from which a peak counts, in [0, 1].
         rule: "exhaustive" (the best F1 on frames on which everything is labelled), "valley" (between the background's
-            scores and the objects'; no label has a say), "labels" (the best F1 that they imply; right if they are
-            missing at random), "both" (between the last two) or "knee" (where the background's scores run out; for
-            labels on the conspicuous).
+            scores and the objects'; no label has a say), "labels" (the best F1 that they imply; right if on each frame
+            they are missing at random), "both" (between the last two) or "knee" (where the background's scores run
+            out; for labels on the conspicuous).
         n_images: frames that it was chosen on.
         n_points: points that are labelled on them.
         scale: score to probability of being an object; by the same rule, and no better than it.
@@ -61,15 +62,29 @@ class Calibration:
         return cls(**{**entry, "scale": ScoreScale(slope, offset)})
 
 
+class _Implied(NamedTuple):
+    """What labels imply that are missing at random on each frame: see ``scale_by_labels``.
+
+    Attributes:
+        threshold: of the best F1.
+        scale: from scores to probabilities.
+        share: labels over objects.
+    """
+
+    threshold: float
+    scale: ScoreScale
+    share: float
+
+
 CLEAR = 0.4  # depth from which a valley is believed
 # Labels in the upper half of the peaks above the valley, over those in the lower half. If they are missing at random,
 # about 1; false peaks above the valley have been seen to raise it to 3.2, labels by conspicuity to 47.
 EVEN, LEANING = 2.0, 6.0
 # Of frames that are called sparse most objects should be unlabelled. If labels taken at face value say otherwise, they
-# are not missing at random: labels on the conspicuous have been seen to give 0.89 to 0.99, others up to 0.51.
+# are not missing at random: labels on the conspicuous have been seen to give 0.89 to 0.99, others up to 0.2.
 TOO_COMPLETE = 0.6
-# Labels at random have been seen to claim up to 0.25; where five of each frame are labelled, however crowded, 0.5.
-MODEST = 0.35
+# Say of the labels where they and a clear valley both tell; the mean is of logits.
+SAY_OF_LABELS = 0.75
 # Where scores alone decide: F1 is highest where a peak's probability is half of it (so 0.4 for the F1 of 0.8 or so that
 # a clear valley goes with), and few peaks at the top of the objects' hill, or as high as the labels, are false.
 AT_THRESHOLD, AT_TOP = 0.4, 0.95
@@ -82,9 +97,9 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
     2. Else a clear valley of the scores does (``find_valley``), unless the labels spread evenly over what lies above
        it: they are then missing at random, and say more (rule 4). If they crowd on its far side they are on the
        conspicuous: a shallow valley decides too, as what they say of recall is wrong, and by its bottom, as the faint
-       objects lie low on the hill. If they lean a little, and claim to be a modest share of the objects, both tell:
-       false peaks that score high lead the valley's threshold too low, labels on the conspicuous would lead theirs too
-       high, and the mean of the two logits is taken.
+       objects lie low on the hill. If they lean a little, both tell: false peaks that score high lead the valley's
+       threshold too low, labels on the conspicuous would lead theirs too high. A mean of the two logits is taken, in
+       which the labels have three quarters of the say.
     3. Else, if the labels taken at face value say that most objects are labelled, they are on the conspicuous, and the
        knee of the scores decides (``find_knee``) if there is one.
     4. Else the labels decide, by the F1 that they imply (``implied_f1``).
@@ -100,16 +115,17 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
         counts = int(truth["n_images"]), int(truth["n_points"])
         return Calibration(truth["best_threshold"], "exhaustive", *counts, scale)
     counts = int(figures["n_images"]), int(figures["n_labelled"])
-    rule = _rule(figures)
+    frames = sparse.labelled_frames()
+    labels = _by_labels(frames) if figures["estimated_objects_per_frame"] > 0 else None  # enough found, beyond chance
+    rule = _rule(figures, labels)
     if rule is None:
         return None
-    if rule == "labels":
-        threshold, scale = _by_labels(sparse, figures["n_labelled"])
-        return Calibration(threshold, rule, *counts, scale)
+    if rule == "labels" and labels:
+        return Calibration(labels.threshold, rule, *counts, labels.scale)
     threshold, top = _by_scores(rule, figures)
-    if rule == "both":
-        implied = min(_by_labels(sparse, figures["n_labelled"])[0], top)
-        threshold = float(expit((logit(threshold) + logit(implied)) / 2))
+    if rule == "both" and labels:
+        logits = logit(threshold), logit(min(labels.threshold, top))
+        threshold = float(expit((1 - SAY_OF_LABELS) * logits[0] + SAY_OF_LABELS * logits[1]))
     return Calibration(threshold, rule, *counts, scale_through((threshold, AT_THRESHOLD), (top, AT_TOP)))
 
 
@@ -121,23 +137,25 @@ def _by_scores(rule: str, figures: Mapping[str, float]) -> tuple[float, float]:
     return figures["valley_bottom" if leaning else "valley_threshold"], figures["valley_top"]
 
 
-def _by_labels(sparse: SparsePointMetrics, n_labelled: float) -> tuple[float, ScoreScale]:
-    """The threshold of the best F1 that labels imply if they are missing at random, and the curve behind it."""
-    found, predicted = sparse.histograms()
-    scale, share = scale_by_labels(found, predicted)
-    _, threshold = best_threshold(implied_f1(scale, predicted, n_labelled / share), predicted)
-    return threshold, scale
+def _by_labels(frames: LabelledFrames) -> _Implied:
+    scale, n_objects = scale_by_labels(frames)
+    predicted = np.bincount(frames.bin, frames.predicted, minlength=len(SCORE_EDGES)).astype(np.int64)
+    _, threshold = best_threshold(implied_f1(scale, predicted, n_objects), predicted)
+    return _Implied(threshold, scale, float(frames.n_labelled.sum()) / n_objects)
 
 
-def _rule(figures: Mapping[str, float]) -> str | None:
-    depth, lean, share = figures["valley_depth"], figures["labels_lean"], figures["labelled_share"]
-    labels_tell = figures["estimated_objects_per_frame"] > 0  # enough were found, beyond chance
-    credible = labels_tell and share < TOO_COMPLETE
-    if (depth <= CLEAR and not (credible and 0 < lean <= EVEN)) or (depth < 1 and lean > LEANING):
-        return "both" if labels_tell and share < MODEST and 0 < lean <= LEANING else "valley"
-    if labels_tell and share >= TOO_COMPLETE and figures["knee_threshold"] < figures["labels_median"]:
+def _rule(figures: Mapping[str, float], labels: _Implied | None) -> str | None:
+    depth, lean = figures["valley_depth"], figures["labels_lean"]
+    credible = labels is not None and labels.share < TOO_COMPLETE
+    if depth < 1 and lean > LEANING:
+        return "valley"
+    if depth <= CLEAR:
+        if not credible or lean == 0:
+            return "valley"
+        return "labels" if lean <= EVEN else "both"
+    if labels is not None and not credible and figures["knee_threshold"] < figures["labels_median"]:
         return "knee"
-    return "labels" if labels_tell else None
+    return "labels" if labels is not None else None
 
 
 def _plain(values: Mapping[str, Tensor]) -> dict[str, float]:

@@ -82,7 +82,7 @@ class PointF1(PointMetric):
 
     def update(self, peaks: Sequence[Peaks], frames: Sequence[Frame]) -> None:
         """Count exhaustive frames with the peaks found in them, both in image pixels."""
-        rows = self._count(peaks, frames)
+        rows = [frame.row for frame in self._count(peaks, frames)]
         self._add("totals", np.array([_totals(row) for row in rows], np.int64).reshape(-1, len(_Totals._fields)).sum(0))
         if self.extra_radii_px:
             self._add("extra", self._at_extra_radii(peaks, frames))

@@ -8,10 +8,12 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from carcinosis_loc.metrics.arrays import Float64, Int64
-from carcinosis_loc.metrics.curves import SCORE_EDGES, at_or_above
+from carcinosis_loc.metrics.curves import SCORE_EDGES, at_or_above, ratio
+from carcinosis_loc.metrics.labelled_frames import LabelledFrames
 
 _LIMIT = 12.0  # logits beyond are taken for this: scores of 0 and 1 have none
 _CLEAN, _CLEAN_FROM, _ANCHOR = 0.9, 0.95, 2.0  # see ``scale_by_labels``
+_LEAST = 1e-9  # probability that a logarithm is taken of
 _RIDGE = 0.01  # holds the slope where scores part objects and background without a fault
 
 
@@ -53,38 +55,78 @@ def fitted_scale(objects: Float64, predicted: Int64) -> ScoreScale:
     return ScoreScale(float(found.x[0]), float(found.x[1]))
 
 
-def scale_by_labels(found: Int64, predicted: Int64) -> tuple[ScoreScale, float]:
-    """The curve and the share of objects that is labelled, both at once, **if labels are missing at random**.
+def scale_by_labels(frames: LabelledFrames) -> tuple[ScoreScale, float]:
+    """The curve and the number of objects, both at once, **if each frame's labels are missing at random**.
 
-    A peak of score ``s`` then carries a label with probability ``share * P(s)``: of the best peaks nearly all are
-    objects, so the share of labels among them levels out at ``share``. Curve and share of the largest likelihood use
-    every bin, where the best quotient of ``estimated_objects`` uses one, which is often a lucky one: over simulated
-    scores the share is off by 2 to 14 % instead of 8 to 25 %. Elkan and Noto's constant (KDD 2008), with a curve that
-    need not be the score itself.
+    Of a frame's ``n`` objects ``k`` are labelled, whichever: a peak of score ``s`` on it then carries a label with
+    probability ``k / n * P(s)``. How many objects there are follows from the curve, ``n = sum P(s) / recall`` over the
+    frame's peaks, with the recall on all labels, and so the likelihood is one of the curve alone. It holds where
+    annotators mark a fixed number on sparse and on crowded frames, so that an object's chance of a label differs from
+    frame to frame: labels count by the inverse of their chance (Horvitz and Thompson 1952). Where that is overlooked,
+    objects of sparse frames, which are labelled more often, are taken for the rule, and there seem to be too few.
 
-    What holds the share where no level is reached is the assumption that the best labels are on clean ground: at the
+    The constant of Elkan and Noto (KDD 2008) is ``k / n`` here, and the curve need not be the score itself.
+
+    What holds the curve where no level is reached is the assumption that the best labels are on clean ground: at the
     score that a twentieth of the found labels exceed, nine of ten peaks are taken to be objects or more.
 
     Args:
-        found: ``(bins,)``, how many of the peaks in each score bin found a label; one at least.
-        predicted: ``(bins,)``, histogram of all peaks.
+        frames: one label at least must have been found.
+
+    Returns:
+        The curve, and how many objects there are on all frames, found or not.
     """
-    bins = np.flatnonzero(predicted)
-    x, y, n = _logits(SCORE_EDGES[bins]), found[bins], predicted[bins]
-    high = x[np.searchsorted(np.cumsum(y), _CLEAN_FROM * y.sum())]
+    model = _Thinned(frames)
+    starts = [(slope, -slope * model.label_at(share)) for slope in (0.7, 1.5) for share in (0.02, 0.2, 0.6)]
+    bounds = [(0.05, 50), (-200, 200)]
+    likely = sorted(starts, key=lambda start: model.loss(np.array(start))[0])[:2]
+    ends = [minimize(model.loss, start, jac=True, method="L-BFGS-B", bounds=bounds) for start in likely]
+    best = np.asarray(min(ends, key=lambda end: float(end.fun)).x, np.float64)
+    return ScoreScale(float(best[0]), float(best[1])), float(model.objects(model.probability(best)).sum())
 
-    def loss(values: Float64) -> float:
-        slope, offset, share = values
-        labelled = expit(share) * expit(slope * x + offset)
-        fit = np.sum(y * np.log(np.maximum(labelled, 1e-12)) + (n - y) * np.log1p(-np.minimum(labelled, 1 - 1e-12)))
-        lacking = max(0.0, float(logit(_CLEAN)) - (slope * high + offset))
-        return float(-fit + _RIDGE * (slope - 1) ** 2 + _ANCHOR * lacking**2)
 
-    starts = [(slope, 0.0, float(logit(share))) for slope in (0.7, 1.5) for share in (0.05, 0.2, 0.5)]
-    bounds = [(0.05, 50), (-200, 200), (-8, 8)]
-    ends = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
-    slope, offset, share = min(ends, key=lambda end: float(end.fun)).x
-    return ScoreScale(float(slope), float(offset)), float(expit(share))
+class _Thinned:
+    """The likelihood of ``scale_by_labels``."""
+
+    def __init__(self, frames: LabelledFrames) -> None:
+        self.frame, self.labels = frames.frame, frames.n_labelled.astype(np.float64)
+        self.x, self.y, self.n = _logits(SCORE_EDGES[frames.bin]), frames.found, frames.predicted
+        self.recall = max(1e-3, self.y.sum() / max(1.0, self.labels.sum()))
+        order = np.argsort(self.x, kind="stable")
+        self._rising, self._labels_below = self.x[order], np.cumsum(self.y[order])
+
+    def label_at(self, share: float) -> float:
+        """Logit of the score that this share of the found labels do not exceed."""
+        place = np.searchsorted(self._labels_below, share * self._labels_below[-1])
+        return float(self._rising[place])
+
+    def probability(self, curve: Float64) -> Float64:
+        return np.asarray(expit(curve[0] * self.x + curve[1]))
+
+    def objects(self, p: Float64) -> Float64:
+        """How many there are on each frame, its labels at least."""
+        found = np.bincount(self.frame, self.n * p, minlength=len(self.labels))
+        return np.asarray(np.maximum(self.labels, found / self.recall))
+
+    def loss(self, curve: Float64) -> tuple[float, Float64]:
+        """Negative log-likelihood with its priors, and its gradient."""
+        p, rest = self.probability(curve), self.n - self.y
+        objects = self.objects(p)
+        chance = np.minimum(ratio(self.labels, objects), 1 - _LEAST)[self.frame]
+        labelled, bare = np.maximum(chance * p, _LEAST), np.maximum(1 - chance * p, _LEAST)
+        likelihood = np.sum(self.y * np.log(labelled) + rest * np.log(bare))
+        by_product = self.y / labelled - rest / bare  # the likelihood's slope in chance * p
+        by_chance = np.bincount(self.frame, by_product * p, minlength=len(self.labels))
+        more = objects > self.labels  # else the chance is held at one
+        chance_by_sum = np.where(more, -ratio(self.labels, objects**2) / self.recall, 0.0)
+        by_p = by_product * chance + (by_chance * chance_by_sum)[self.frame] * self.n
+        by_z = by_p * p * (1 - p)
+        high = self.label_at(_CLEAN_FROM)
+        lacking = max(0.0, float(logit(_CLEAN)) - float(curve[0] * high + curve[1]))
+        value = -likelihood + _RIDGE * (curve[0] - 1) ** 2 + _ANCHOR * lacking**2
+        slope = -np.array([np.sum(by_z * self.x), np.sum(by_z)])
+        slope += np.array([2 * _RIDGE * (curve[0] - 1) - 2 * _ANCHOR * lacking * high, -2 * _ANCHOR * lacking])
+        return float(value), slope
 
 
 def implied_f1(scale: ScoreScale, predicted: Int64, n_objects: float) -> Float64:

@@ -34,6 +34,9 @@ def figures(indices):
         out |= metric.compute()
         if isinstance(metric, PointF1):
             out |= {f"curve_{name}": torch.from_numpy(value) for name, value in vars(metric.curve).items()}
+        else:
+            frames = metric.labelled_frames()
+            out |= {f"frames_{name}": torch.from_numpy(value) for name, value in frames._asdict().items()}
     return out
 
 

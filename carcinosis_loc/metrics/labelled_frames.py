@@ -1,0 +1,51 @@
+"""Frames with their labels and scores apart, for what pooled histograms cannot tell."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from carcinosis_loc.metrics.arrays import Int64
+
+
+class LabelledFrames(NamedTuple):
+    """Sparse histograms of the peaks of each frame, one row for every score bin of a frame that is not empty.
+
+    Attributes:
+        frame: ``(K,)``, number of the frame, rising.
+        bin: ``(K,)``, score bin.
+        predicted: ``(K,)``, peaks of that frame in that bin.
+        found: ``(K,)``, those of them that found a label.
+        n_labelled: ``(frames,)``, labels on each frame.
+    """
+
+    frame: Int64
+    bin: Int64
+    predicted: Int64
+    found: Int64
+    n_labelled: Int64
+
+    @classmethod
+    def read(cls, sizes: Int64, rows: Int64) -> "LabelledFrames":
+        """From what was gathered, in an order that does not depend on who gathered which frame.
+
+        Args:
+            sizes: ``(frames, 2)``: how many rows the frame has, and how many labels.
+            rows: ``(K, 3)``: bin, predicted and found, frame after frame.
+        """
+        parts = np.split(rows, np.cumsum(sizes[:, 0])[:-1]) if len(sizes) else []
+        order = sorted(range(len(sizes)), key=lambda place: (int(sizes[place, 1]), parts[place].tobytes()))
+        rows = np.concatenate([np.zeros((0, 3), np.int64), *(parts[place] for place in order)])
+        frame = np.repeat(np.arange(len(sizes)), sizes[order, 0])
+        return cls(frame, rows[:, 0], rows[:, 1], rows[:, 2], sizes[order, 1])
+
+    @classmethod
+    def pooled(cls, found: Int64, predicted: Int64, n_labelled: int) -> "LabelledFrames":
+        """All frames taken for one, from histograms ``(bins,)``."""
+        bins = np.flatnonzero(predicted)
+        return cls(np.zeros_like(bins), bins, predicted[bins], found[bins], np.array([n_labelled]))
+
+
+def rows_of(found: Int64, predicted: Int64) -> Int64:
+    """The rows ``(K, 3)`` of one frame, from its histograms ``(bins,)``."""
+    bins = np.flatnonzero(predicted)
+    return np.stack([bins, predicted[bins], found[bins]], axis=1)
