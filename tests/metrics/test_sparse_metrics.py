@@ -116,7 +116,9 @@ def test_under_labels_missing_at_random_it_is_precision_times_recall_but_for_the
 def test_habits_of_a_metric():
     metric = scored([(peaks_at((0, 0, 0.9)), frame_of([(0, 0)]))])
     assert metric.state_dict() == {}
-    assert all(getattr(metric, name).dtype == torch.int64 for name in metric._defaults)
+    states = [getattr(metric, name) for name in metric._defaults]
+    tensors = [tensor for state in states for tensor in (state if isinstance(state, list) else [state])]
+    assert {tensor.dtype for tensor in tensors} == {torch.int64}
     assert values_of(pickle.loads(pickle.dumps(metric))) == values_of(metric.clone()) == values_of(metric)
     metric.reset()
     metric.threshold = 0.95
