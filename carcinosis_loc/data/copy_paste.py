@@ -103,7 +103,7 @@ class CopyPaste:
         return reach <= point[0] < shape[1] - reach and reach <= point[1] < shape[0] - reach
 
     def _is_source(self, point: tuple[float, float], coverage: Coverage) -> bool:
-        """Whether one and a half radii around the point, as much as a shrunk copy shows, no padding begins."""
+        """Whether no padding lies within one and a half radii, as much as a shrunk copy shows."""
         x, y, r = round(point[0]), round(point[1]), math.ceil(1.5 * self.radius_px)
         around = coverage[max(0, y - r) : y + r + 1, max(0, x - r) : x + r + 1]
         return self._fits(point, coverage.shape, 1.5) and bool((around != PADDING).all())

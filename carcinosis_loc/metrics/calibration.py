@@ -79,7 +79,9 @@ class _Implied(NamedTuple):
 CLEAR = 0.4  # depth from which a valley is believed
 # Labels in the upper half of the peaks above the valley, over those in the lower half. If they are missing at random,
 # about 1; false peaks above the valley have been seen to raise it to 3.2, labels by conspicuity to 47.
-EVEN, LEANING = 2.0, 6.0
+# Where the valley is clear, it knows more from in between on: labels at random have been seen at 3.2 there, labels on
+# the conspicuous, of a network that had been taught, at 4.6.
+EVEN, TILTED, LEANING = 2.0, 3.8, 6.0
 # Of frames that are called sparse most objects should be unlabelled. If labels taken at face value say otherwise, they
 # are not missing at random: labels on the conspicuous have been seen to give 0.89 to 0.99, others up to 0.2.
 TOO_COMPLETE = 0.6
@@ -97,9 +99,9 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
     2. Else a clear valley of the scores does (``find_valley``), unless the labels spread evenly over what lies above
        it: they are then missing at random, and say more (rule 4). If they crowd on its far side they are on the
        conspicuous: a shallow valley decides too, as what they say of recall is wrong, and by its bottom, as the faint
-       objects lie low on the hill. If they lean a little, both tell: false peaks that score high lead the valley's
-       threshold too low, labels on the conspicuous would lead theirs too high. A mean of the two logits is taken, in
-       which the labels have three quarters of the say.
+       objects lie low on the hill. If they lean a little (up to ``TILTED``), both tell: false peaks that score high
+       lead the valley's threshold too low, labels on the conspicuous would lead theirs too high. A mean of the two
+       logits is taken, in which the labels have three quarters of the say.
     3. Else, if the labels taken at face value say that most objects are labelled, they are on the conspicuous, and the
        knee of the scores decides (``find_knee``) if there is one.
     4. Else the labels decide, by the F1 that they imply (``implied_f1``).
@@ -150,7 +152,7 @@ def _rule(figures: Mapping[str, float], labels: _Implied | None) -> str | None:
     if depth < 1 and lean > LEANING:
         return "valley"
     if depth <= CLEAR:
-        if not credible or lean == 0:
+        if not credible or lean == 0 or lean > TILTED:
             return "valley"
         return "labels" if lean <= EVEN else "both"
     if labels is not None and not credible and figures["knee_threshold"] < figures["labels_median"]:

@@ -65,23 +65,23 @@ def test_exhaustive_frames_decide_where_there_are_any():
     assert "40 exhaustive frames (1200 points)" in str(chosen)
 
 
-def the_better_half(scores):
-    return np.where(logit(scores) > 1.0, 0.25, 0.05)
+def by_halves(better, worse):
+    return lambda scores: np.where(logit(scores) > 1.0, better, worse)
 
 
 def test_a_clear_valley_decides_where_the_labels_lean():
     thresholds = []
-    for rule, chance in (("both", the_better_half), ("valley", the_conspicuous)):
+    for rule, chance in (
+        ("both", by_halves(0.25, 0.07)),
+        ("valley", by_halves(0.25, 0.03)),
+        ("valley", the_conspicuous),
+    ):
         chosen = calibrate(*counted(sparse=detections(random(), 1.0, -4.0, chance)))
         assert chosen.rule == rule
         assert "valley" in str(chosen)
         assert chosen.scale.probability(chosen.threshold) == pytest.approx(0.4)
         thresholds.append(chosen.threshold)
-    assert thresholds[0] > thresholds[1]  # labels on the conspicuous alone: faint objects lie low
-
-
-def rather_the_better_half(scores):
-    return np.where(logit(scores) > 1.0, 0.25, 0.12)
+    assert thresholds[0] > thresholds[1] > thresholds[2]  # labels on the conspicuous alone: faint objects lie low
 
 
 def with_false_ones_between(pairs, random):
@@ -97,7 +97,7 @@ def test_false_peaks_above_the_valley_are_for_the_labels_to_see():
     def peaks(chance):
         return list(with_false_ones_between(detections(random(), 1.0, -4.5, chance), random()))
 
-    dense, sparse = counted(dense=peaks(None), sparse=peaks(rather_the_better_half))
+    dense, sparse = counted(dense=peaks(None), sparse=peaks(by_halves(0.25, 0.12)))
     dense.compute()
     chosen, figures = calibrate(PointF1(RADIUS_PX, 0.5), sparse), sparse.compute()
     assert chosen.rule == "both"
