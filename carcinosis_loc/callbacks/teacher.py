@@ -55,11 +55,11 @@ class Teacher(Callback):
         doubt: probability from which a peak is left out of the loss.
         elder: a checkpoint whose network and calibration teach from the first step on, until the first round of this
             network's own; any network of the same stride, such as one that was taught itself. null begins alone.
-        generations: how many networks the training makes, one after the other, over as many epochs each, so that
-            they must divide trainer.max_epochs. Each begins
-            with the first weights, is taught by the one before it as by an elder, and believes from its first round on;
-            the other arguments hold for each. The learning rate should have as many cycles (``OneCycle``'s ``cycles``).
-            Where nothing was found that could be taught, the network goes on instead.
+        generations: how many networks the training makes, one after the other, over as many epochs each, so that they
+            must divide trainer.max_epochs. Each begins with the first weights, is taught by the one before it as by an
+            elder, and believes from its first round on; the other arguments hold for each. The learning rate should
+            have as many cycles (``OneCycle``'s ``cycles``). Where nothing was found that could be taught, the network
+            goes on instead.
 
     Raises:
         InputError: an argument outside its range; at the start of ``fit``, if there is no validation set or no end, or
