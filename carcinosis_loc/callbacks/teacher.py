@@ -25,7 +25,8 @@ _FLOOD_BY_ANOTHER_RULE = 10.0  # the same where the rule of the threshold, or th
 class Teacher(Callback):
     """Turns confident peaks on the training frames into labels and leaves doubtful ones out of the loss, in rounds.
 
-    Each round follows a validation, from whose labels and scores a calibration is chosen. The validated weights (the
+    Each round follows a validation, from whose labels and scores a calibration is chosen; a clear valley of the scores
+    decides it alone, as a teacher is of use where labels are not missing at random, and they would mislead it. The validated weights (the
     averaged ones, with a ``WeightAveraging`` callback) find the peaks of all training frames that are not exhaustive.
     A peak farther than the match radius from every label is
 
@@ -150,7 +151,7 @@ class Teacher(Callback):
 
     def _teach(self, trainer: Trainer, module: PointModule) -> None:
         self.n_rounds = self._due(trainer)
-        calibration = calibrate(module.point_f1, module.sparse)
+        calibration = calibrate(module.point_f1, module.sparse, labels_first=False)
         if calibration is None:
             if self.taught_itself:
                 self._stop(module, "the scores have collapsed, no threshold is supported any more")

@@ -92,7 +92,7 @@ SAY_OF_LABELS = 0.75
 AT_THRESHOLD, AT_TOP = 0.4, 0.95
 
 
-def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
+def calibrate(dense: PointF1, sparse: SparsePointMetrics, labels_first: bool = True) -> Calibration | None:
     """Choose a threshold from what was counted on a validation set; every process must ask.
 
     1. Exhaustive frames with points decide where there are any.
@@ -107,6 +107,12 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
     4. Else the labels decide, by the F1 that they imply (``implied_f1``).
     5. Where no label was found there is nothing to choose by, and the answer is None.
 
+    Args:
+        dense: the exhaustive frames.
+        sparse: the others.
+        labels_first: False lets a clear valley decide alone, whatever the labels say (rule 2 without its exceptions):
+            for those who ask because labels may not be missing at random.
+
     Scores are put on a scale of probabilities by the truth, by the valley or the knee (a curve through the threshold
     and the top of the objects' hill, or the labels' median), or by the labels (``scale_by_labels``).
     """
@@ -119,7 +125,7 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics) -> Calibration | None:
     counts = int(figures["n_images"]), int(figures["n_labelled"])
     frames = sparse.labelled_frames()
     labels = _by_labels(frames) if figures["estimated_objects_per_frame"] > 0 else None  # enough found, beyond chance
-    rule = _rule(figures, labels)
+    rule = _rule(figures, labels, labels_first)
     if rule is None:
         return None
     if rule == "labels" and labels:
@@ -146,13 +152,13 @@ def _by_labels(frames: LabelledFrames) -> _Implied:
     return _Implied(threshold, scale, float(frames.n_labelled.sum()) / n_objects)
 
 
-def _rule(figures: Mapping[str, float], labels: _Implied | None) -> str | None:
+def _rule(figures: Mapping[str, float], labels: _Implied | None, labels_first: bool) -> str | None:
     depth, lean = figures["valley_depth"], figures["labels_lean"]
     credible = labels is not None and labels.share < TOO_COMPLETE
     if depth < 1 and lean > LEANING:
         return "valley"
     if depth <= CLEAR:
-        if not credible or lean == 0 or lean > TILTED:
+        if not labels_first or not credible or lean == 0 or lean > TILTED:
             return "valley"
         return "labels" if lean <= EVEN else "both"
     if labels is not None and not credible and figures["knee_threshold"] < figures["labels_median"]:

@@ -139,6 +139,14 @@ def test_labels_spread_evenly_above_a_valley_say_more_than_it():
     assert truth.curve.f1[at] > 0.99 * truth.curve.f1.max()
 
 
+def test_who_distrusts_labels_lets_a_clear_valley_decide():
+    for chance, trusted in ((a_fifth, "labels"), (by_halves(0.25, 0.07), "both"), (the_conspicuous, "valley")):
+        metrics = counted(sparse=detections(random(), 1.0, -4.0, chance))
+        assert (calibrate(*metrics).rule, calibrate(*metrics, labels_first=False).rule) == (trusted, "valley")
+    without_a_valley = counted(sparse=detections(random(), -1.5, -3.0, a_fifth))
+    assert calibrate(*without_a_valley, labels_first=False) == calibrate(*without_a_valley)
+
+
 def test_labels_decide_where_the_hills_overlap():
     pairs = detections(random(), -1.5, -3.0, a_fifth)
     chosen = calibrate(*counted(sparse=pairs))
