@@ -25,9 +25,10 @@ _FLOOD_BY_ANOTHER_RULE = 10.0  # the same where the rule of the threshold, or th
 class Teacher(Callback):
     """Turns confident peaks on the training frames into labels and leaves doubtful ones out of the loss, in rounds.
 
-    Each round follows a validation, from whose labels and scores a calibration is chosen; a clear valley of the scores
-    decides it alone, as a teacher is of use where labels are not missing at random, and they would mislead it. The validated weights (the
-    averaged ones, with a ``WeightAveraging`` callback) find the peaks of all training frames that are not exhaustive.
+    Each round follows a validation, from whose labels and scores a calibration is chosen. Where the scores have a clear
+    valley it decides alone: a teacher is of use where labels are not missing at random, and there they would mislead
+    it. The validated weights (the averaged ones, with a ``WeightAveraging`` callback) find the peaks of all training
+    frames that are not exhaustive.
     A peak farther than the match radius from every label is
 
     - *sure* from probability ``sure`` up (``Calibration.scale``): labelled, but only in the later rounds;

@@ -107,14 +107,14 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics, labels_first: bool = T
     4. Else the labels decide, by the F1 that they imply (``implied_f1``).
     5. Where no label was found there is nothing to choose by, and the answer is None.
 
+    Scores are put on a scale of probabilities by the truth, by the valley or the knee (a curve through the threshold
+    and the top of the objects' hill, or the labels' median), or by the labels (``scale_by_labels``).
+
     Args:
         dense: the exhaustive frames.
         sparse: the others.
         labels_first: False lets a clear valley decide alone, whatever the labels say (rule 2 without its exceptions):
             for those who ask because labels may not be missing at random.
-
-    Scores are put on a scale of probabilities by the truth, by the valley or the knee (a curve through the threshold
-    and the top of the objects' hill, or the labels' median), or by the labels (``scale_by_labels``).
     """
     truth, figures = _plain(dense.compute()), _plain(sparse.compute())
     if truth["n_images"] > 0 and truth["best_f1"] > 0:
