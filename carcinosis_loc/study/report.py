@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ Counts = npt.NDArray[np.float64]  # (groups, 3): found, predicted and true point
 def write_report(plan: Plan, out_dir: Path) -> list[Path]:
     """Write ``runs.csv``, ``table.md``, ``f1.png`` and ``f1_by_FACTOR.png`` of the runs that are done; give paths.
 
-    A factor after the first that has three levels or more is drawn as a line, with its levels in the file's order.
+    A factor after the first is drawn as a line if it has three levels or more and some of them are numbers, so that
+    there is an order in them: the file's.
 
     Runs that differ in ``seed`` alone make one row of the table. F1's interval is a 95 % bootstrap over groups
     (patients; frames where there are none) of the test set, drawn alike for all seeds of a row; it says how far the
@@ -38,11 +39,16 @@ def write_report(plan: Plan, out_dir: Path) -> list[Path]:
     with atomic_path(paths[2]) as temporary:
         draw_rows(table, temporary)
     for factor in factors_of(table)[1:]:
-        if len({entry[factor] for entry in table}) >= 3:  # fewer make no line
+        if _has_order({entry[factor] for entry in table}):
             paths.append(out_dir / f"f1_by_{factor}.png")
             with atomic_path(paths[-1]) as temporary:
                 draw_lines(table, factor, temporary)
     return paths
+
+
+def _has_order(levels: Collection[str]) -> bool:
+    numbers = [level for level in levels if level.replace(".", "", 1).isdigit()]
+    return len(levels) >= 3 and len(numbers) >= 2
 
 
 def f1_interval(runs: Sequence[Counts], seed: int = 0) -> tuple[float, float]:

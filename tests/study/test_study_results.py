@@ -77,6 +77,14 @@ def test_a_factor_of_three_levels_is_drawn_as_a_line(tmp_path):
     assert width > height > 400
 
 
+def test_levels_without_an_order_make_no_line(tmp_path):
+    kinds = {name: {"data.batch_size": number} for number, name in enumerate(("synthetic", "nuclei", "retina"), 1)}
+    content = STUDY | {"factors": {"loss": STUDY["factors"]["loss"], "trained_on": kinds}}
+    plan = read_plan(str(written(tmp_path / "s.yaml", content)), [])
+    run_study(plan, tmp_path / "out", command=Fake())
+    assert [path.name for path in write_report(plan, tmp_path / "out")] == ["runs.csv", "table.md", "f1.png"]
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
