@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from studies import STUDY, WITH_DATA, Fake, written
 
 from carcinosis_loc.cli import main
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.study import read_plan, run_study
+from carcinosis_loc.study import execution, read_plan, run_study
 from carcinosis_loc.study.execution import carcloc
 
 HOLD = (
@@ -94,7 +95,13 @@ def test_runs_made_with_other_options_do_not_come_into_one_table(study, tmp_path
 def test_a_second_process_waits_for_the_data(with_data, tmp_path, capsys, monkeypatch):
     out, fake = tmp_path / "out", Fake()
     held = holder_of(out)
-    monkeypatch.setattr(time, "sleep", lambda seconds: held.communicate("\n"))
+
+    def let_go(seconds):
+        if held.poll() is None:
+            held.communicate("\n")
+
+    clock = SimpleNamespace(sleep=let_go, monotonic=time.monotonic)  # not time.sleep, which other threads call
+    monkeypatch.setattr(execution, "time", clock)
     run_study(planned(with_data, out, tmp_path / "marks"), out, command=fake)
     assert capsys.readouterr().out.count("another process makes the data; waiting") == 1
     assert [words[0] for words in fake.told[:2]] == ["synth", "thin"]
