@@ -82,6 +82,8 @@ CLEAR = 0.4  # depth from which a valley is believed
 # Where the valley is clear, it knows more from in between on: labels at random have been seen at 3.2 there, labels on
 # the conspicuous, of a network that had been taught, at 4.6.
 EVEN, TILTED, LEANING = 2.0, 3.8, 6.0
+# And if it is shallow, from here on: there labels at random have been seen at 8.4, others at 31.
+CROWDED = 16.0
 # Of frames that are called sparse most objects should be unlabelled. If labels taken at face value say otherwise, they
 # are not missing at random: labels on the conspicuous have been seen to give 0.89 to 0.99, others up to 0.2.
 TOO_COMPLETE = 0.6
@@ -155,7 +157,7 @@ def _by_labels(frames: LabelledFrames) -> _Implied:
 def _rule(figures: Mapping[str, float], labels: _Implied | None, labels_first: bool) -> str | None:
     depth, lean = figures["valley_depth"], figures["labels_lean"]
     credible = labels is not None and labels.share < TOO_COMPLETE
-    if depth < 1 and lean > LEANING:
+    if depth < 1 and lean > CROWDED:
         return "valley"
     if depth <= CLEAR:
         if not labels_first or not credible or lean == 0 or lean > TILTED:

@@ -9,6 +9,7 @@ from scipy.special import expit, logit
 from slow_matching import frame_of
 
 from carcinosis_loc.metrics import Calibration, PointF1, SparsePointMetrics, calibrate
+from carcinosis_loc.metrics.calibration import _Implied, _rule
 from carcinosis_loc.metrics.curves import SCORE_EDGES, score_histogram
 from carcinosis_loc.metrics.labelled_frames import LabelledFrames, rows_of
 from carcinosis_loc.metrics.probability import (
@@ -137,6 +138,16 @@ def test_labels_spread_evenly_above_a_valley_say_more_than_it():
     truth.compute()
     at = np.searchsorted(-truth.curve.thresholds, -chosen.threshold) - 1
     assert truth.curve.f1[at] > 0.99 * truth.curve.f1.max()
+
+
+@pytest.mark.parametrize(
+    ("depth", "lean", "rule"),
+    [(0.58, 8.4, "labels"), (0.44, 31.0, "valley"), (0.1, 4.6, "valley"), (0.26, 3.0, "both")],
+)
+def test_what_networks_have_shown_of_valleys_and_labels(depth, lean, rule):
+    """Random labels, the conspicuous, the conspicuous after teaching, random labels: figures of trained networks."""
+    figures = {"valley_depth": depth, "labels_lean": lean, "knee_threshold": 1.0, "labels_median": 0.4}
+    assert _rule(figures, _Implied(0.2, ScoreScale(1.0, 0.0), 0.16), labels_first=True) == rule
 
 
 def test_who_distrusts_labels_lets_a_clear_valley_decide():
