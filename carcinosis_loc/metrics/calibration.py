@@ -115,8 +115,8 @@ def calibrate(dense: PointF1, sparse: SparsePointMetrics, labels_first: bool = T
     Args:
         dense: the exhaustive frames.
         sparse: the others.
-        labels_first: False lets a clear valley decide alone, whatever the labels say (rule 2 without its exceptions):
-            for those who ask because labels may not be missing at random.
+        labels_first: False lets a clear valley decide alone, whatever the labels say, and a shallow one sooner (from
+            ``LEANING`` on, else from ``CROWDED``): for those who ask because labels may not be missing at random.
     """
     truth, figures = _plain(dense.compute()), _plain(sparse.compute())
     if truth["n_images"] > 0 and truth["best_f1"] > 0:
@@ -157,7 +157,7 @@ def _by_labels(frames: LabelledFrames) -> _Implied:
 def _rule(figures: Mapping[str, float], labels: _Implied | None, labels_first: bool) -> str | None:
     depth, lean = figures["valley_depth"], figures["labels_lean"]
     credible = labels is not None and labels.share < TOO_COMPLETE
-    if depth < 1 and lean > CROWDED:
+    if depth < 1 and lean > (CROWDED if labels_first else LEANING):
         return "valley"
     if depth <= CLEAR:
         if not labels_first or not credible or lean == 0 or lean > TILTED:

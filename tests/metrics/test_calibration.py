@@ -148,6 +148,7 @@ def test_what_networks_have_shown_of_valleys_and_labels(depth, lean, rule):
     """Random labels, the conspicuous, the conspicuous after teaching, random labels: figures of trained networks."""
     figures = {"valley_depth": depth, "labels_lean": lean, "knee_threshold": 1.0, "labels_median": 0.4}
     assert _rule(figures, _Implied(0.2, ScoreScale(1.0, 0.0), 0.16), labels_first=True) == rule
+    assert _rule(figures, _Implied(0.2, ScoreScale(1.0, 0.0), 0.16), labels_first=False) == "valley"
 
 
 def test_who_distrusts_labels_lets_a_clear_valley_decide():
