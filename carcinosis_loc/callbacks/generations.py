@@ -31,7 +31,7 @@ def begin_anew(trainer: Trainer, module: PointModule, weights: Weights) -> None:
             callback._average_model.n_averaged.zero_()
 
 
-def cycles_told(trainer: Trainer, generations: int) -> str | None:
+def cycles_warning(trainer: Trainer, generations: int) -> str | None:
     """What is to be said of a learning rate that does not rise and fall with each network; None if it does."""
     for config in trainer.lr_scheduler_configs:
         schedule = config.scheduler

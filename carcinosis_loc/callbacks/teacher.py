@@ -11,7 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from carcinosis_loc.callbacks.checkpoints import BestCheckpoint
 from carcinosis_loc.callbacks.elder import elder_in_place
 from carcinosis_loc.callbacks.finding import count_places, find_additions
-from carcinosis_loc.callbacks.generations import Weights, begin_anew, cycles_told, first_weights
+from carcinosis_loc.callbacks.generations import Weights, begin_anew, cycles_warning, first_weights
 from carcinosis_loc.callbacks.rounds import Rounds
 from carcinosis_loc.data import Additions, PointDataModule
 from carcinosis_loc.errors import InputError
@@ -106,7 +106,7 @@ class Teacher(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say so if the learning rate does not begin anew with each network."""
-        if told := cycles_told(trainer, self.generations):
+        if told := cycles_warning(trainer, self.generations):
             pl_module.print(f"teacher: {told}")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

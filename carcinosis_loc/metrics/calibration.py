@@ -85,7 +85,8 @@ EVEN, TILTED, LEANING = 2.0, 3.8, 6.0
 # And if it is shallow, from here on: there labels at random have been seen at 8.4, others at 31.
 CROWDED = 16.0
 # Of frames that are called sparse most objects should be unlabelled. If labels taken at face value say otherwise, they
-# are not missing at random: labels on the conspicuous have been seen to give 0.89 to 0.99, others up to 0.2.
+# are not missing at random: labels on the conspicuous have been seen to give 0.89 to 0.99 (of a network that was not
+# taught, all frames taken together), others up to 0.2.
 TOO_COMPLETE = 0.6
 # Say of the labels where they and a clear valley both tell; the mean is of logits.
 SAY_OF_LABELS = 0.75

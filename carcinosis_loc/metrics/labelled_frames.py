@@ -38,12 +38,6 @@ class LabelledFrames(NamedTuple):
         frame = np.repeat(np.arange(len(sizes)), sizes[order, 0])
         return cls(frame, rows[:, 0], rows[:, 1], rows[:, 2], sizes[order, 1])
 
-    @classmethod
-    def pooled(cls, found: Int64, predicted: Int64, n_labelled: int) -> "LabelledFrames":
-        """All frames taken for one, from histograms ``(bins,)``."""
-        bins = np.flatnonzero(predicted)
-        return cls(np.zeros_like(bins), bins, predicted[bins], found[bins], np.array([n_labelled]))
-
 
 def rows_of(found: Int64, predicted: Int64) -> Int64:
     """The rows ``(K, 3)`` of one frame, from its histograms ``(bins,)``."""
