@@ -13,6 +13,7 @@ from carcinosis_loc.metrics.base import PointMetric
 from carcinosis_loc.metrics.curves import NEUTRAL_THRESHOLD, SCORE_EDGES, at_or_above, best_threshold, quotient, ratio
 from carcinosis_loc.metrics.estimates import estimated_objects, recall_beyond_chance
 from carcinosis_loc.metrics.labelled_frames import LabelledFrames, rows_of
+from carcinosis_loc.metrics.probability import scale_by_labels
 from carcinosis_loc.metrics.valley import LEAST_LABELS, Valley, find_knee, find_valley
 from carcinosis_loc.points import Frame, Peaks
 
@@ -39,7 +40,8 @@ class SparsePointMetrics(PointMetric):
     - ``lee_liu``, ``lee_liu_threshold``: the highest score of all thresholds and the threshold for it, chosen as
       ``PointF1`` chooses its best.
     - ``estimated_objects_per_frame``, ``labelled_share``: how many objects there seem to be, and the share of them
-      that is labelled (``estimated_objects``), **if labels are missing at random**; 0 where too few labels are found.
+      that is labelled (``scale_by_labels``), **if labels are missing at random on each frame**; 0 where too few labels
+      are found (``estimated_objects`` says None).
     - ``valley_threshold``, ``valley_top``, ``valley_bottom``, ``valley_depth``, ``labels_lean``: see ``find_valley``;
       0.5, 0.5, 0.5, 1 and 0 where there is none, and the lean 0 where too few labels lie above it.
     - ``knee_threshold``: see ``find_knee``; 1 where there is none.
@@ -88,9 +90,12 @@ class SparsePointMetrics(PointMetric):
     def labelled_frames(self) -> LabelledFrames:
         """Each frame's labels and scores, over all processes; all must ask."""
         with self.sync_context():
-            gathered = (self.frame_sizes, np.zeros((0, 2), np.int64)), (self.frame_rows, np.zeros((0, 3), np.int64))
-            sizes, rows = (dim_zero_cat(state).cpu().numpy() if len(state) else none for state, none in gathered)
-            return LabelledFrames.read(sizes, rows)
+            return self._labelled_frames()
+
+    def _labelled_frames(self) -> LabelledFrames:
+        gathered = (self.frame_sizes, np.zeros((0, 2), np.int64)), (self.frame_rows, np.zeros((0, 3), np.int64))
+        sizes, rows = (dim_zero_cat(state).cpu().numpy() if len(state) else none for state, none in gathered)
+        return LabelledFrames.read(sizes, rows)
 
     def compute(self) -> dict[str, Tensor]:
         """All figures over what was counted, on every process."""
@@ -102,7 +107,8 @@ class SparsePointMetrics(PointMetric):
         candidates = (best_threshold(scores, predicted), (at_threshold, self.threshold))
         highest, threshold = max(candidates, key=lambda pair: pair[0])
         recall = recall_beyond_chance(all_found, all_predicted, n_labelled, area_px, self.match_radius_px)
-        n_objects = estimated_objects(recall, all_predicted, n_labelled) or 0.0
+        told = estimated_objects(recall, all_predicted, n_labelled) is not None
+        n_objects = scale_by_labels(self._labelled_frames())[1] if told else 0.0
         valley = find_valley(found, predicted) or _NO_VALLEY
         return self._as_tensors(
             {

@@ -124,3 +124,17 @@ def test_habits_of_a_metric():
     metric.threshold = 0.95
     metric.update([peaks_at((0, 0, 0.9))], [frame_of([(0, 0)])])
     assert values_of(metric)["recall_on_labelled"] == 0
+
+
+def test_five_labels_on_sparse_and_crowded_frames_tell_how_many_objects_there_are():
+    draw, metric, n_objects = np.random.default_rng(0), SparsePointMetrics(2.0, 0.5), 0
+    for n in draw.integers(5, 101, 100).tolist():
+        places = np.stack(np.divmod(draw.permutation(400)[: 2 * n], 20), axis=1) * 10.0
+        logits = np.concatenate([draw.normal(1.5 - n / 50, 1.5, n), draw.normal(-4, 1, n)])  # objects, background
+        order = np.argsort(-logits)
+        peaks = Peaks(places[order], 1 / (1 + np.exp(-logits[order])))
+        metric.update([peaks], [frame_of(places[draw.permutation(n)[:5]].tolist(), size=(200, 200))])
+        n_objects += n
+    values = values_of(metric)
+    assert values["estimated_objects_per_frame"] == pytest.approx(n_objects / 100, rel=0.1)
+    assert values["labelled_share"] == pytest.approx(500 / n_objects, rel=0.1)
