@@ -170,8 +170,8 @@ def checked_calibration(path: Path, entry: Any) -> Calibration | None:
     """
     if entry is None:
         return None
-    names = [field.name for field in fields(Calibration)]
-    if not isinstance(entry, dict) or sorted(entry, key=str) != sorted(names):
+    names = {field.name for field in fields(Calibration)}
+    if not isinstance(entry, dict) or {*entry, "sureness"} != names:  # which those of older versions lack
         raise InputError(f"{path}: its calibration is none: {entry!s:.60}")
     try:
         calibration = Calibration.read(entry)
@@ -180,6 +180,8 @@ def checked_calibration(path: Path, entry: Any) -> Calibration | None:
     whole = isinstance(calibration.n_images, int) and isinstance(calibration.n_points, int)
     if not whole or not isinstance(calibration.threshold, float) or not 0 <= calibration.threshold <= 1:
         raise InputError(f"{path}: its threshold is no probability: {entry!s:.60}")
+    if calibration.sureness and not all(0 <= value <= 1 for value in calibration.sureness):
+        raise InputError(f"{path}: what is said of how sure its threshold is holds no probabilities: {entry!s:.60}")
     return calibration
 
 

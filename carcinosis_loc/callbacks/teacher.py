@@ -152,7 +152,7 @@ class Teacher(Callback):
 
     def _teach(self, trainer: Trainer, module: PointModule) -> None:
         self.n_rounds = self._due(trainer)
-        calibration = calibrate(module.point_f1, module.sparse, labels_first=False)
+        calibration = calibrate(module.point_f1, module.sparse, labels_first=False, draws=0)
         if calibration is None:
             if self.taught_itself:
                 self._stop(module, "the scores have collapsed, no threshold is supported any more")

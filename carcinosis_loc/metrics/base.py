@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
 
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics.arrays import Int64
 from carcinosis_loc.metrics.curves import SCORE_EDGES, score_histogram
+from carcinosis_loc.metrics.labelled_frames import LabelledFrames, rows_of
 from carcinosis_loc.metrics.per_image import ImageRow, curve_steps, per_image
 from carcinosis_loc.points import Frame, Peaks
 
@@ -44,6 +46,8 @@ class PointMetric(Metric):
 
     found: Tensor
     predicted: Tensor
+    frame_sizes: list[Tensor]  # see ``LabelledFrames.read``, as the next; one tensor where processes were synced
+    frame_rows: list[Tensor]
 
     def __init__(self, match_radius_px: float, threshold: float) -> None:
         super().__init__()
@@ -52,6 +56,8 @@ class PointMetric(Metric):
         # Histograms over score bins: peaks that enlarge the matching, and peaks that count.
         self._add_sum("found", len(SCORE_EDGES))
         self._add_sum("predicted", len(SCORE_EDGES))
+        self.add_state("frame_sizes", [], dist_reduce_fx="cat")
+        self.add_state("frame_rows", [], dist_reduce_fx="cat")
 
     @property
     def threshold(self) -> float:
@@ -78,7 +84,7 @@ class PointMetric(Metric):
         setattr(self, name, state + torch.from_numpy(amount).to(state.device))
 
     def _count(self, peaks: Sequence[Peaks], frames: Sequence[Frame]) -> list[CountedFrame]:
-        """Add the frames to the histograms; return what each of them adds."""
+        """Add the frames to the histograms, and keep each one's own; return what each of them adds."""
         added = []
         for peaks_of_frame, frame in zip(peaks, frames, strict=True):
             enlarging, counted = curve_steps(peaks_of_frame, frame, self.match_radius_px)
@@ -89,7 +95,30 @@ class PointMetric(Metric):
         nothing = np.zeros(len(SCORE_EDGES), np.int64)
         self._add("found", sum((one.found for one in added), nothing))
         self._add("predicted", sum((one.predicted for one in added), nothing))
+        rows = [rows_of(one.found, one.predicted) for one in added]
+        sizes = [(len(rows), one.row.n_points) for rows, one in zip(rows, added, strict=True)]
+        self._keep(np.array(sizes, np.int64).reshape(-1, 2), np.concatenate([np.zeros((0, 3), np.int64), *rows]))
         return added
+
+    def _keep(self, sizes: Int64, rows: Int64) -> None:
+        self.frame_sizes.append(torch.from_numpy(sizes).to(self.device))
+        self.frame_rows.append(torch.from_numpy(rows).to(self.device))
+
+    def sync(self, *args: Any, **kwargs: Any) -> None:
+        """Torchmetrics'; from a process that has seen nothing it would gather floats without rows."""
+        if not self.frame_sizes and not self._is_synced:
+            self._keep(np.zeros((0, 2), np.int64), np.zeros((0, 3), np.int64))
+        super().sync(*args, **kwargs)
+
+    def labelled_frames(self) -> LabelledFrames:
+        """Each frame's points and scores, over all processes; all must ask."""
+        with self.sync_context():
+            return self._labelled_frames()
+
+    def _labelled_frames(self) -> LabelledFrames:
+        gathered = (self.frame_sizes, np.zeros((0, 2), np.int64)), (self.frame_rows, np.zeros((0, 3), np.int64))
+        sizes, rows = (dim_zero_cat(state).cpu().numpy() if len(state) else none for state, none in gathered)
+        return LabelledFrames.read(sizes, rows)
 
     def histograms(self) -> tuple[Int64, Int64]:
         """Peaks that enlarge the matching and peaks that count, by score bin, over all processes; all must ask."""

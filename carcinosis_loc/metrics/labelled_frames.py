@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from carcinosis_loc.metrics.arrays import Int64
+from carcinosis_loc.metrics.curves import SCORE_EDGES
 
 
 class LabelledFrames(NamedTuple):
@@ -37,6 +38,21 @@ class LabelledFrames(NamedTuple):
         rows = np.concatenate([np.zeros((0, 3), np.int64), *(parts[place] for place in order)])
         frame = np.repeat(np.arange(len(sizes)), sizes[order, 0])
         return cls(frame, rows[:, 0], rows[:, 1], rows[:, 2], sizes[order, 1])
+
+    def histograms(self) -> tuple[Int64, Int64]:
+        """Peaks that found a label and all peaks, by score bin, over all frames: two of ``(bins,)``."""
+        both = (np.bincount(self.bin, counts, len(SCORE_EDGES)) for counts in (self.found, self.predicted))
+        found, predicted = (counts.astype(np.int64) for counts in both)
+        return found, predicted
+
+    def drawn(self, generator: np.random.Generator) -> "LabelledFrames":
+        """As many frames, drawn from these with replacement."""
+        sizes = np.bincount(self.frame, minlength=len(self.n_labelled))
+        chosen = np.sort(generator.integers(len(sizes), size=len(sizes)))
+        first = np.cumsum(sizes) - sizes
+        rows = np.concatenate([np.zeros(0, np.int64), *(np.arange(sizes[one]) + first[one] for one in chosen)])
+        frame = np.repeat(np.arange(len(chosen)), sizes[chosen])
+        return LabelledFrames(frame, self.bin[rows], self.predicted[rows], self.found[rows], self.n_labelled[chosen])
 
 
 def rows_of(found: Int64, predicted: Int64) -> Int64:

@@ -55,7 +55,7 @@ def fitted_scale(objects: Float64, predicted: Int64) -> ScoreScale:
     return ScoreScale(float(found.x[0]), float(found.x[1]))
 
 
-def scale_by_labels(frames: LabelledFrames) -> tuple[ScoreScale, float]:
+def scale_by_labels(frames: LabelledFrames, start: ScoreScale | None = None) -> tuple[ScoreScale, float]:
     """The curve and the number of objects, both at once, **if each frame's labels are missing at random**.
 
     Of a frame's ``n`` objects ``k`` are labelled, whichever: a peak of score ``s`` on it then carries a label with
@@ -72,15 +72,15 @@ def scale_by_labels(frames: LabelledFrames) -> tuple[ScoreScale, float]:
 
     Args:
         frames: one label at least must have been found.
+        start: a curve that the likeliest one is near, which saves most of the time; None looks everywhere.
 
     Returns:
         The curve, and how many objects there are on all frames, found or not.
     """
     model = _Thinned(frames)
-    starts = [(slope, -slope * model.label_at(share)) for slope in (0.7, 1.5) for share in (0.02, 0.2, 0.6)]
     bounds = [(0.05, 50), (-200, 200)]
-    likely = sorted(starts, key=lambda start: model.loss(np.array(start))[0])[:2]
-    ends = [minimize(model.loss, start, jac=True, method="L-BFGS-B", bounds=bounds) for start in likely]
+    likely = [start] if start else model.likely_curves()[:2]
+    ends = [minimize(model.loss, np.array(curve), jac=True, method="L-BFGS-B", bounds=bounds) for curve in likely]
     best = np.asarray(min(ends, key=lambda end: float(end.fun)).x, np.float64)
     return ScoreScale(float(best[0]), float(best[1])), float(model.objects(model.probability(best)).sum())
 
@@ -99,6 +99,13 @@ class _Thinned:
         """Logit of the score that this share of the found labels do not exceed."""
         place = np.searchsorted(self._labels_below, share * self._labels_below[-1])
         return float(self._rising[place])
+
+    def likely_curves(self) -> list[ScoreScale]:
+        """Curves to begin with, the likeliest first."""
+        curves = [
+            ScoreScale(slope, -slope * self.label_at(share)) for slope in (0.7, 1.5) for share in (0.02, 0.2, 0.6)
+        ]
+        return sorted(curves, key=lambda curve: self.loss(np.array(curve))[0])
 
     def probability(self, curve: Float64) -> Float64:
         return np.asarray(expit(curve[0] * self.x + curve[1]))

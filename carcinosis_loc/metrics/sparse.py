@@ -1,18 +1,14 @@
 """What frames can tell in which only some of the objects are labelled."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
-from torchmetrics.utilities import dim_zero_cat
 
 from carcinosis_loc.metrics.arrays import Float64, Int64
 from carcinosis_loc.metrics.base import PointMetric
 from carcinosis_loc.metrics.curves import NEUTRAL_THRESHOLD, SCORE_EDGES, at_or_above, best_threshold, quotient, ratio
 from carcinosis_loc.metrics.estimates import estimated_objects, recall_beyond_chance
-from carcinosis_loc.metrics.labelled_frames import LabelledFrames, rows_of
 from carcinosis_loc.metrics.probability import scale_by_labels
 from carcinosis_loc.metrics.valley import LEAST_LABELS, Valley, find_knee, find_valley
 from carcinosis_loc.points import Frame, Peaks
@@ -57,14 +53,10 @@ class SparsePointMetrics(PointMetric):
     """
 
     totals: Tensor  # frames, their area in pixels, labelled points, and at the threshold found and predicted points
-    frame_sizes: list[Tensor]  # see ``LabelledFrames.read``, as the next; one tensor where processes were synced
-    frame_rows: list[Tensor]
 
     def __init__(self, match_radius_px: float, threshold: float) -> None:
         super().__init__(match_radius_px, threshold)
         self._add_sum("totals", 5)
-        self.add_state("frame_sizes", [], dist_reduce_fx="cat")
-        self.add_state("frame_rows", [], dist_reduce_fx="cat")
 
     def update(self, peaks: Sequence[Peaks], frames: Sequence[Frame]) -> None:
         """Count sparsely labelled frames with the peaks found in them, both in image pixels."""
@@ -73,29 +65,6 @@ class SparsePointMetrics(PointMetric):
         rows = zip(areas, (one.row for one in counted), strict=True)
         counts = [(1, area, row.n_points, row.tp, row.n_predicted) for area, row in rows]
         self._add("totals", np.array(counts, np.int64).reshape(-1, 5).sum(axis=0))
-        kept = [rows_of(one.found, one.predicted) for one in counted]
-        sizes = [(len(rows), one.row.n_points) for rows, one in zip(kept, counted, strict=True)]
-        self._keep(np.array(sizes, np.int64).reshape(-1, 2), np.concatenate([np.zeros((0, 3), np.int64), *kept]))
-
-    def _keep(self, sizes: Int64, rows: Int64) -> None:
-        self.frame_sizes.append(torch.from_numpy(sizes).to(self.device))
-        self.frame_rows.append(torch.from_numpy(rows).to(self.device))
-
-    def sync(self, *args: Any, **kwargs: Any) -> None:
-        """Torchmetrics'; from a process that has seen nothing it would gather floats without rows."""
-        if not self.frame_sizes and not self._is_synced:
-            self._keep(np.zeros((0, 2), np.int64), np.zeros((0, 3), np.int64))
-        super().sync(*args, **kwargs)
-
-    def labelled_frames(self) -> LabelledFrames:
-        """Each frame's labels and scores, over all processes; all must ask."""
-        with self.sync_context():
-            return self._labelled_frames()
-
-    def _labelled_frames(self) -> LabelledFrames:
-        gathered = (self.frame_sizes, np.zeros((0, 2), np.int64)), (self.frame_rows, np.zeros((0, 3), np.int64))
-        sizes, rows = (dim_zero_cat(state).cpu().numpy() if len(state) else none for state, none in gathered)
-        return LabelledFrames.read(sizes, rows)
 
     def compute(self) -> dict[str, Tensor]:
         """All figures over what was counted, on every process."""
@@ -109,7 +78,6 @@ class SparsePointMetrics(PointMetric):
         recall = recall_beyond_chance(all_found, all_predicted, n_labelled, area_px, self.match_radius_px)
         told = estimated_objects(recall, all_predicted, n_labelled) is not None
         n_objects = scale_by_labels(self._labelled_frames())[1] if told else 0.0
-        valley = find_valley(found, predicted) or _NO_VALLEY
         return self._as_tensors(
             {
                 "recall_on_labelled": quotient(n_found, n_labelled),
@@ -118,13 +86,7 @@ class SparsePointMetrics(PointMetric):
                 "lee_liu_threshold": threshold,
                 "estimated_objects_per_frame": quotient(n_objects, n_images),
                 "labelled_share": min(1.0, quotient(n_labelled, n_objects)),
-                "valley_threshold": valley.threshold,
-                "valley_top": valley.top,
-                "valley_bottom": valley.bottom,
-                "valley_depth": valley.depth,
-                "labels_lean": valley.lean if valley.n_labels >= LEAST_LABELS else 0.0,
-                "knee_threshold": find_knee(predicted) or 1.0,
-                "labels_median": _median_score(found),
+                **hills(found, predicted),
                 "n_images": n_images,
                 "n_labelled": n_labelled,
             }
@@ -134,6 +96,25 @@ class SparsePointMetrics(PointMetric):
 def lee_liu(found: Int64, predicted: Int64, n_labelled: int) -> Float64:
     """``recall^2 * labelled / predicted`` of counts of any shape; 0 where nothing is labelled or predicted."""
     return ratio(found.astype(np.float64) ** 2, predicted * float(n_labelled))
+
+
+def hills(found: Int64, predicted: Int64) -> dict[str, float]:
+    """What two histograms over score bins say of background and objects; names as in ``SparsePointMetrics``.
+
+    Args:
+        found: ``(bins,)``, peaks that found a label.
+        predicted: ``(bins,)``, all peaks.
+    """
+    valley = find_valley(found, predicted) or _NO_VALLEY
+    return {
+        "valley_threshold": valley.threshold,
+        "valley_top": valley.top,
+        "valley_bottom": valley.bottom,
+        "valley_depth": valley.depth,
+        "labels_lean": valley.lean if valley.n_labels >= LEAST_LABELS else 0.0,
+        "knee_threshold": find_knee(predicted) or 1.0,
+        "labels_median": _median_score(found),
+    }
 
 
 def _median_score(histogram: Int64) -> float:

@@ -70,7 +70,7 @@ def test_a_resumed_run_knows_what_was_taught(spots, tmp_path):
 def chosen(monkeypatch, *calibrations):
     """Let the rounds see these, one after the other."""
     left = list(calibrations)
-    monkeypatch.setattr(teacher, "calibrate", lambda dense, sparse, labels_first: left.pop(0))
+    monkeypatch.setattr(teacher, "calibrate", lambda dense, sparse, labels_first, draws: left.pop(0))
 
 
 FLOODED = Calibration(0.001, "valley", 5, 9, ScoreScale(2.0, 40.0))

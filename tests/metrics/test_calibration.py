@@ -1,18 +1,21 @@
 """Which threshold is chosen, and by which rule, on scores whose truth is known."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.special import expit, logit
 from slow_matching import frame_of
 
-from carcinosis_loc.metrics import Calibration, PointF1, SparsePointMetrics, calibrate
-from carcinosis_loc.metrics.calibration import _Implied, _rule
-from carcinosis_loc.metrics.probability import (
-    ScoreScale,
-)
+from carcinosis_loc import metrics
+from carcinosis_loc.metrics import Calibration, PointF1, SparsePointMetrics
+from carcinosis_loc.metrics.probability import ScoreScale
+from carcinosis_loc.metrics.sureness import Sureness
+from carcinosis_loc.metrics.threshold_rules import Implied, _rule
 from carcinosis_loc.points import Peaks
 
 RADIUS_PX = 2.0
+calibrate = partial(metrics.calibrate, draws=0)  # most do not ask how sure it is
 
 
 def detections(random, objects_at, background_at, chance=None, n_frames=40, n_objects=30, n_background=60):
@@ -29,10 +32,10 @@ def detections(random, objects_at, background_at, chance=None, n_frames=40, n_ob
 
 
 def counted(dense=(), sparse=()):
-    metrics = PointF1(RADIUS_PX, 0.5), SparsePointMetrics(RADIUS_PX, 0.5)
-    for metric, pairs in zip(metrics, (dense, sparse), strict=True):
+    both = PointF1(RADIUS_PX, 0.5), SparsePointMetrics(RADIUS_PX, 0.5)
+    for metric, pairs in zip(both, (dense, sparse), strict=True):
         metric.update([peaks for peaks, _ in pairs], [frame for _, frame in pairs])
-    return metrics
+    return both
 
 
 def random():
@@ -137,14 +140,14 @@ def test_labels_spread_evenly_above_a_valley_say_more_than_it():
 def test_what_networks_have_shown_of_valleys_and_labels(depth, lean, rule):
     """Random labels, the conspicuous, the conspicuous after teaching, random labels: figures of trained networks."""
     figures = {"valley_depth": depth, "labels_lean": lean, "knee_threshold": 1.0, "labels_median": 0.4}
-    assert _rule(figures, _Implied(0.2, ScoreScale(1.0, 0.0), 0.16), labels_first=True) == rule
-    assert _rule(figures, _Implied(0.2, ScoreScale(1.0, 0.0), 0.16), labels_first=False) == "valley"
+    assert _rule(figures, Implied(0.2, ScoreScale(1.0, 0.0), 0.16), labels_first=True) == rule
+    assert _rule(figures, Implied(0.2, ScoreScale(1.0, 0.0), 0.16), labels_first=False) == "valley"
 
 
 def test_who_distrusts_labels_lets_a_clear_valley_decide():
     for chance, trusted in ((a_fifth, "labels"), (by_halves(0.25, 0.07), "both"), (the_conspicuous, "valley")):
-        metrics = counted(sparse=detections(random(), 1.0, -4.0, chance))
-        assert (calibrate(*metrics).rule, calibrate(*metrics, labels_first=False).rule) == (trusted, "valley")
+        both = counted(sparse=detections(random(), 1.0, -4.0, chance))
+        assert (calibrate(*both).rule, calibrate(*both, labels_first=False).rule) == (trusted, "valley")
     without_a_valley = counted(sparse=detections(random(), -1.5, -3.0, a_fifth))
     assert calibrate(*without_a_valley, labels_first=False) == calibrate(*without_a_valley)
 
@@ -181,9 +184,32 @@ def test_negative_frames_alone_give_nothing():
 
 
 def test_it_goes_through_plain_values():
-    calibration = Calibration(0.25, "valley", 3, 30, ScoreScale(1.5, -0.25))
+    calibration = Calibration(0.25, "valley", 3, 30, ScoreScale(1.5, -0.25), Sureness(0.125, 0.5, 0.75))
     assert Calibration.read(calibration.plain()) == calibration
     assert {type(value) for value in calibration.plain().values()} == {float, str, int, list}
+    older = {name: value for name, value in calibration.plain().items() if name != "sureness"}
+    assert Calibration.read(older).sureness is None
     for wrong in ([1.0], "steep", [1.0, None]):
         with pytest.raises((TypeError, ValueError)):
             Calibration.read(calibration.plain() | {"scale": wrong})
+
+
+@pytest.mark.parametrize("chance", [None, a_fifth])
+def test_it_says_how_sure_it_is(chance):
+    pairs = detections(random(), 1.0, -4.0, chance)
+    both = counted(dense=pairs) if chance is None else counted(sparse=pairs)
+    chosen = calibrate(*both, draws=20)
+    assert chosen.sureness.low < chosen.threshold < chosen.sureness.high
+    assert chosen.sureness.sure
+    assert f"; {chosen.sureness.low:.3f} to {chosen.sureness.high:.3f} in nine of ten" in str(chosen)
+    assert calibrate(*both, draws=20) == chosen  # draws are the same each time
+    assert calibrate(*both).sureness is None
+
+
+def test_a_rule_at_its_limit_is_not_sure():
+    """Labels that make up some three fifths of the objects: on some draws they count as random, on others not."""
+    pairs = slope(random(), by_halves(1.0, 0.45))
+    sureness = {
+        calibrate(*counted(sparse=pairs[first : first + 8]), draws=20).sureness.sure for first in range(0, 40, 8)
+    }
+    assert False in sureness

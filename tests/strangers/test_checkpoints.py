@@ -135,6 +135,18 @@ def test_a_recipe_with_a_detour_is_refused(content, tmp_path):
         read_recipe(tmp_path / "x.ckpt")
 
 
+@pytest.mark.parametrize("sureness", [[0.1, 0.2], [0.1, 0.2, 3.0], [0.1, float("nan"), 1.0], "sure"])
+def test_a_sureness_that_is_none_is_refused(sureness, content, tmp_path):
+    threshold = {"threshold": 0.3, "rule": "valley", "n_images": 5, "n_points": 9, "scale": [1.0, 0.0]}
+    content["carcloc"]["calibration"] = threshold | {"sureness": [0.1, 0.4, 0.5]}
+    torch.save(content, tmp_path / "x.ckpt")
+    assert read_recipe(tmp_path / "x.ckpt").calibration.sureness.low == 0.1
+    content["carcloc"]["calibration"] = threshold | {"sureness": sureness}
+    torch.save(content, tmp_path / "x.ckpt")
+    with pytest.raises(InputError, match=r"x\.ckpt: (its calibration is none|what is said of how sure)"):
+        read_recipe(tmp_path / "x.ckpt")
+
+
 @pytest.mark.parametrize("place", ["recipe", "calibration"])
 @pytest.mark.parametrize("kind", ["doubled", "looped", "deep"])
 def test_what_unfolds_without_end_is_refused(place, kind, content, tmp_path):

@@ -1,0 +1,85 @@
+"""How sure a threshold is: what other frames would have given."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carcinosis_loc.metrics.labelled_frames import LabelledFrames
+from carcinosis_loc.metrics.probability import ScoreScale
+from carcinosis_loc.metrics.sureness import Sureness, how_sure
+from carcinosis_loc.metrics.threshold_rules import Chosen
+
+
+def frames_of(*rows_of_each, labels=1):
+    """Frames of rows ``(bin, predicted, found)``."""
+    sizes = np.array([(len(rows), labels) for rows in rows_of_each], np.int64).reshape(-1, 2)
+    rows = np.array([row for rows in rows_of_each for row in rows], np.int64).reshape(-1, 3)
+    return LabelledFrames.read(sizes, rows)
+
+
+def contents(frames):
+    """Each frame's labels and rows."""
+    rows = np.stack([frames.bin, frames.predicted, frames.found], axis=1)
+    return [(int(n), rows[frames.frame == place].tolist()) for place, n in enumerate(frames.n_labelled)]
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 3), st.integers(0, 1)), max_size=4), max_size=6))
+def test_a_draw_holds_whole_frames_and_as_many(rows):
+    frames = frames_of(*rows)
+    drawn = contents(frames.drawn(np.random.default_rng(0)))
+    assert len(drawn) == len(rows)
+    assert all(one in contents(frames) for one in drawn)
+
+
+def test_histograms_are_sums_over_frames():
+    found, predicted = frames_of([(3, 2, 1), (5, 1, 0)], [(3, 1, 1)]).histograms()
+    assert (found[3], found[5], predicted[3], predicted[5]) == (2, 0, 3, 1)
+    assert (found.sum(), predicted.sum()) == (2, 4)
+
+
+def by_the_mean(frames):
+    return Chosen(float(frames.bin.mean()) / 100, "mean", ScoreScale(1.0, 0.0))
+
+
+def test_frames_that_are_alike_leave_no_doubt():
+    sureness = how_sure("mean", by_the_mean, frames_of(*[[(40, 1, 1)]] * 5), 20)
+    assert sureness == Sureness(0.4, 0.4, 1.0)
+    assert sureness.sure
+    assert str(sureness) == "0.400 to 0.400 in nine of ten draws of the frames"
+
+
+def test_the_interval_is_that_of_the_mean():
+    values = np.random.default_rng(1).integers(0, 100, 400)
+    sureness = how_sure("mean", by_the_mean, frames_of(*[[(int(value), 1, 1)] for value in values]), 200)
+    error = values.std() / 100 / 400**0.5
+    assert (sureness.low, sureness.high) == pytest.approx(
+        values.mean() / 100 + 1.645 * error * np.array([-1, 1]), abs=0.004
+    )
+
+
+def test_a_rule_that_hangs_on_one_frame_is_not_sure():
+    def by_one_frame(frames):
+        seen = (frames.bin == 90).any()  # in 65 of 100 draws, 1 - 0.9^10
+        return Chosen(0.9 if seen else 0.1, "seen" if seen else "unseen", ScoreScale(1.0, 0.0))
+
+    sureness = how_sure("seen", by_one_frame, frames_of([(90, 1, 1)], *[[(40, 1, 1)]] * 9), 200)
+    assert sureness.same_rule == pytest.approx(1 - 0.9**10, abs=0.1)
+    assert not sureness.sure
+    assert f"not sure (the same rule in {sureness.same_rule:.0%})" in str(sureness)
+    assert "carcloc audit" in str(sureness)
+
+
+def test_one_frame_or_nothing_chosen_tells_nothing():
+    assert how_sure("mean", by_the_mean, frames_of([(40, 1, 1)]), 20) is None
+    assert how_sure("mean", lambda frames: None, frames_of([(40, 1, 1)], [(40, 1, 1)]), 20) is None
+
+
+def test_draws_without_an_answer_count_against_the_rule():
+    answers = iter([None, by_the_mean, by_the_mean, None])
+
+    def choose(frames):
+        one = next(answers)
+        return one and one(frames)
+
+    assert how_sure("mean", choose, frames_of([(40, 1, 1)], [(40, 1, 1)]), 4) == Sureness(0.4, 0.4, 0.5)
