@@ -93,6 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), 1)
     except Stopped as stopped:
         return _fail(stopped.message, 143)
+    except BrokenPipeError:  # the reader of our output has gone, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as error:
         if error.errno in _NO_ROOM:
             where = error.filename or "the output folder"

@@ -14,6 +14,7 @@ from carcinosis_loc.plain import check_plain
 logger = logging.getLogger(__name__)
 
 CONFIG_FLAGS = ("--config", "-c")
+_MERGED = "tag:yaml.org,2002:merge"  # <<, which may stand several times
 
 
 def shipped_folder() -> Path:
@@ -46,6 +47,18 @@ def find_config(name: str) -> str:
     raise InputError(f"{name}: no such config file, and none that is shipped ({', '.join(shipped_names())})")
 
 
+class _NoTwins(yaml.SafeLoader):
+    """YAML's safe values; a key that is there twice, of which one would be lost, is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != _MERGED]
+        twin = next((key for place, key in enumerate(keys) if key in keys[:place]), None)
+        if twin is not None:
+            problem = f"the key {twin!r} is there twice"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_config(path: str | Path) -> dict[str, Any]:
     """The content of a config file, plain values only.
 
@@ -53,7 +66,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
         InputError: the file cannot be read, is no YAML, or holds no sections.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), _NoTwins)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""

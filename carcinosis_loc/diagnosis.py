@@ -9,6 +9,7 @@ Row = Mapping[str, Any]
 FULL_FROM = 0.95  # of top_k: a few of the best peaks may have been suppressed
 SILENT_BELOW = 0.1  # no score above this: the map is as good as empty
 THRESHOLD_GAP = 0.05  # of F1, between the threshold in use and the best one
+UNLIKELY = 2.0  # peaks over objects that labels imply, or the other way round: a threshold far from the best
 RADIUS_GAP = 0.1  # of F1, between the match radius and a wider one
 COARSE = 0.6  # localisation error over match radius from which the radius cuts into it
 FLOOD = 10.0  # peaks over points from which maps are everything
@@ -27,7 +28,7 @@ def diagnose(metrics: Metrics, rows: Sequence[Row], top_k: int) -> list[str]:
     silent = _silent(metrics)
     if silent:
         return [silent]  # all else follows from it
-    checks = (_flooded, _threshold_off, _only_labelled, _top_k_low, _radius_small)
+    checks = (_flooded, _not_whole, _threshold_off, _threshold_unlikely, _only_labelled, _top_k_low, _radius_small)
     findings = (check(metrics, rows, top_k) for check in checks)
     return [finding for finding in findings if finding]
 
@@ -57,8 +58,32 @@ def _threshold_off(metrics: Metrics, rows: Sequence[Row], top_k: int) -> str | N
         return None
     return (
         f"The threshold is off: F1 is {metrics['f1']:.3f} at {metrics['threshold']:.3f}, and {metrics['best_f1']:.3f} "
-        f"at {metrics['best_threshold']:.3f}. Choose it on validation data: carcloc calibrate, best with a few "
-        "exhaustive frames. (The best threshold of a test set is not for use on it.)"
+        f"at {metrics['best_threshold']:.3f}. Choose it on validation data, best with a few exhaustive frames: carcloc "
+        "audit picks them, carcloc calibrate --ckpt_path C --data.image_dir D --data.val_json V chooses. (The best "
+        "threshold of a test set is not for use on it.)"
+    )
+
+
+def _not_whole(metrics: Metrics, rows: Sequence[Row], top_k: int) -> str | None:
+    recall, precision = _value(metrics, "recall"), _value(metrics, "precision")
+    if metrics["f1"] is None or recall < 0.8 or not 0 < precision <= 0.4 or metrics["best_f1"] > 0.6:
+        return None
+    return (
+        f"On exhaustive frames {recall:.0%} of the labels are found, and {1 / precision - 1:.0f} other peaks for each. "
+        "Are all objects marked there? If not, precision, F1 and a threshold chosen by them are wrong: add the others, "
+        'or take "exhaustive" off the frames.'
+    )
+
+
+def _threshold_unlikely(metrics: Metrics, rows: Sequence[Row], top_k: int) -> str | None:
+    expected, predicted = _value(metrics, "estimated_objects_per_frame"), _value(metrics, "predicted_per_frame")
+    if not expected or expected / UNLIKELY <= predicted <= expected * UNLIKELY:
+        return None
+    return (
+        f"On sparse frames {predicted:.1f} peaks a frame pass the threshold ({metrics['threshold']:.3f}), and the "
+        f"labels imply {expected:.1f} objects a frame if they are missing at random: the threshold looks too "
+        f"{'high' if predicted < expected else 'low'}, or the labels are on the conspicuous. Choose it anew with "
+        "carcloc calibrate; carcloc audit picks frames that would settle it."
     )
 
 
@@ -72,7 +97,7 @@ def _only_labelled(metrics: Metrics, rows: Sequence[Row], top_k: int) -> str | N
         f"Hardly more is found than is labelled ({metrics['predicted_per_frame']:.1f} peaks a frame, "
         f"{labelled / images:.1f} labels): the model has learnt the labelled objects only, or the threshold is too "
         "high, or everything is labelled. If it is, mark the frames exhaustive; if not, lower the threshold or let "
-        "carcloc calibrate choose it, and train with data.train_transform.copy_paste."
+        "carcloc calibrate choose it, and train with --data.train_transform.copy_paste carcinosis_loc.data.CopyPaste."
     )
 
 

@@ -53,6 +53,8 @@ PARSERS: dict[str, Any] = {
     },
 }
 
+# Of a list of all that a value might have been and is not, what one of our classes says of it.
+_OWN_WORDS = re.compile(r"- (Teacher: .+?)(?:\s+- |\n|$)")
 _GO_ON = "go on with the same command (fit: and --ckpt_path last)"
 
 
@@ -92,7 +94,8 @@ def refused(error: Exception) -> InputError:
             "trainer.accelerator asks for a GPU, and PyTorch finds none on this machine: leave multi_gpu.yaml out, or "
             "add --trainer.accelerator cpu --trainer.sync_batchnorm false"
         )
-    return InputError(f"config: {text}")
+    own = _OWN_WORDS.search(text)
+    return InputError(own[1] if own else f"config: {text}")
 
 
 def check_norms(trainer: Trainer, synchronised: bool) -> None:

@@ -24,10 +24,14 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
     Its name ends as the target's does, so that writers that look at the suffix work. On any exception the
     temporary file is removed and an earlier ``target`` stays as it was.
 
+    A link is replaced, not what it leads to: whoever made it shall not choose which file is lost.
+
     Raises:
-        InputError: the folder cannot be made or written.
+        InputError: the folder cannot be made or written; or ``target`` is a device, a pipe or a folder.
     """
     target = Path(target)
+    if target.exists() and not target.is_file():
+        raise InputError(f"{target}: exists and is no ordinary file; name another one")
     make_folder(target.parent)
     try:
         handle, name = tempfile.mkstemp(prefix=".", suffix=f".part{target.suffix}", dir=target.parent)

@@ -22,6 +22,8 @@ def rows(n_points=30, n_predicted=28, count=3):
 def test_a_sound_run_is_left_in_peace():
     assert diagnose(SOUND, rows(), 300) == []
     assert diagnose(SPARSE, rows(5, 30, 10), 300) == []
+    assert diagnose(SPARSE | {"estimated_objects_per_frame": 36.0}, rows(5, 30, 10), 300) == []
+    assert diagnose(SOUND | {"precision": 0.9, "recall": 0.85}, rows(), 300) == []
     assert diagnose(SOUND, [], 300) == []
 
 
@@ -38,12 +40,33 @@ def test_a_sound_run_is_left_in_peace():
             "carcloc calibrate",
         ),
         (SPARSE | {"predicted_per_frame": 5.5}, rows(5, 5, 10), 300, "5.0 labels", "copy_paste"),
+        (
+            SOUND | {"f1": 0.21, "best_f1": 0.25, "precision": 0.123, "recall": 0.9, "f1@9px": 0.22},
+            rows(5, 36),
+            300,
+            "7 other peaks",
+            "Are all objects marked",
+        ),
+        (SPARSE | {"estimated_objects_per_frame": 70.0}, rows(5, 30, 10), 300, "too high", "carcloc calibrate"),
+        (SPARSE | {"estimated_objects_per_frame": 14.0}, rows(5, 30, 10), 300, "too low", "carcloc audit"),
         (SOUND, rows(36, 30), 30, "3 of 3 frames", "top_k = 30"),
         (SOUND, rows(400, 290), 300, "3 of 3 frames", "Raise it"),
         (SOUND | {"f1@9px": 0.97}, rows(), 300, "0.970 at 9 px", "radius"),
         (SOUND | {"localisation_error_px": 4.2}, rows(), 300, "mean error 4.2 px", "radius"),
     ],
-    ids=["empty", "flood", "threshold", "labelled only", "k too low", "more points than k", "radius", "coarse"],
+    ids=[
+        "empty",
+        "flood",
+        "threshold",
+        "labelled only",
+        "not marked in full",
+        "threshold high",
+        "threshold low",
+        "k too low",
+        "more points than k",
+        "radius",
+        "coarse",
+    ],
 )
 def test_each_signature_is_named_with_its_remedy(metrics, table, top_k, says, remedy):
     (finding,) = diagnose(metrics, table, top_k)

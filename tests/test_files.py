@@ -92,3 +92,24 @@ def test_what_does_not_end_is_refused(tmp_path):
         read_bytes("/dev/zero")
     with pytest.raises(IsADirectoryError):
         read_bytes(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link to a pipe"])
+def test_what_is_no_ordinary_file_is_not_replaced(kind, tmp_path):
+    target = tmp_path / "x"
+    if kind == "folder":
+        target.mkdir()
+    else:
+        os.mkfifo(tmp_path / "pipe")
+        target.symlink_to("pipe") if "link" in kind else os.rename(tmp_path / "pipe", target)
+    with pytest.raises(InputError, match="x: exists and is no ordinary file"):
+        write_text(target, "hello")
+    assert not target.is_file()
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path):
+    (tmp_path / "kept").write_text("kept")
+    (tmp_path / "x").symlink_to("kept")
+    write_text(tmp_path / "x", "new")
+    assert (tmp_path / "kept").read_text() == "kept"
+    assert (tmp_path / "x").read_text() == "new"

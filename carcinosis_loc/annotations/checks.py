@@ -21,6 +21,10 @@ def checked(coco: Any, source: str) -> Coco:
             raise InputError(f"{source}: '{key}' must be there and be a list of objects; name a COCO keypoint file")
     if not coco["categories"] or "id" not in coco["categories"][0]:
         raise InputError(f"{source}: 'categories' must hold a category with an id; add one")
+    if not isinstance(coco["categories"][0].get("keypoints") or [], list):
+        raise InputError(
+            f"{source}: category {shown(coco['categories'][0]['id'])}: 'keypoints' must be a list of names"
+        )
     image_ids = _ids(coco["images"], source, "image")
     _ids(coco["annotations"], source, "annotation")
     for image in coco["images"]:

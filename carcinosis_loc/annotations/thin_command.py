@@ -74,5 +74,11 @@ def run(args: argparse.Namespace) -> None:
         f"{args.out_json}: {points} points on {images} images, {points / max(images, 1):.1f} an image"
         + (f"; {false} of the points are false" if false else "")
     )
+    wanted = args.false_share * (points - false)
+    if false < 0.9 * wanted - images:  # each image's share is rounded by chance
+        print(
+            f"some {wanted:.0f} false points were asked for; there is no room for more that are "
+            f"{args.false_distance_px:g} px from all true ones"
+        )
     if args.keep_share is None and args.per_frame is None and args.one_per_cluster_px is None:
         print("nothing was left out: --per-frame, --keep-share or --one-per-cluster-px says what to keep")

@@ -12,7 +12,7 @@ import numpy as np
 
 from carcinosis_loc.annotations.checks import Coco, checked
 from carcinosis_loc.annotations.document import Document
-from carcinosis_loc.annotations.fields import is_number
+from carcinosis_loc.annotations.fields import is_number, shown
 from carcinosis_loc.annotations.thinning_rule import Thinning
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import write_json
@@ -87,7 +87,7 @@ def read_dense(in_json: Path, out_json: Path, overwrite: bool) -> Any:
     """What is in ``in_json``, once it is clear that ``out_json`` may be written; raises as ``thin_file``."""
     if out_json.resolve() == in_json.resolve():
         raise InputError(f"{out_json}: is the input itself; name another file for the sparse labels")
-    if out_json.exists() and not overwrite:
+    if (out_json.exists() or out_json.is_symlink()) and not overwrite:
         raise InputError(f"{out_json}: exists already; name another file, or overwrite it with --overwrite")
     return _read(in_json)
 
@@ -96,6 +96,8 @@ def write_thinned(in_json: Path, out_json: Path, thinned: Coco) -> Coco:
     """Write it, whole or not at all; raises as ``thin_file``."""
     try:
         write_json(out_json, thinned)
+    except InputError:
+        raise
     except ValueError as error:  # somewhere in what is only carried along
         raise InputError(f"{in_json}: holds NaN or Infinity, which no JSON may; replace it with null") from error
     return thinned
@@ -142,6 +144,12 @@ def _weight_key(annotations: list[dict[str, Any]], source: str) -> str:
     """The key that all annotations have; two scales in one ranking would mean nothing."""
     lacking = {}
     for key in ("conspicuity", "area"):
+        for annotation in annotations:
+            if annotation.get(key) is not None and not is_number(annotation[key]):
+                raise InputError(
+                    f"{source}: annotation {annotation['id']}: '{key}' is {shown(annotation[key])}, which is no finite "
+                    f"number; correct it"
+                )
         lacking[key] = [a["id"] for a in annotations if not is_number(a.get(key))]
         if not lacking[key]:
             return key

@@ -25,7 +25,9 @@ def whole_frames(coco: Any, n_frames: int, seed: int = 0, *, source: str = "labe
         InputError: no COCO keypoint file, fewer images than that, or impossible arguments.
     """
     file = checked(coco, source)
-    if seed < 0 or not 1 <= n_frames <= len(file["images"]):
+    if seed < 0:
+        raise InputError(f"seed is {seed}; it must be 0 or more")
+    if not 1 <= n_frames <= len(file["images"]):
         raise InputError(f"{source}: has {len(file['images'])} images; the frames to keep must be 1 or more of them")
     ids = sorted(image["id"] for image in file["images"])
     kept = {ids[place] for place in np.random.default_rng(seed).permutation(len(ids))[:n_frames]}

@@ -9,7 +9,8 @@ from carcinosis_loc.annotations.coco import read_coco
 from carcinosis_loc.annotations.fields import read_document
 from carcinosis_loc.annotations.images import read_image
 from carcinosis_loc.audit.choice import Float64, Worth, choose_frames, worth_of
-from carcinosis_loc.drawing.marks import overlay, unjudged
+from carcinosis_loc.drawing.marks import unjudged
+from carcinosis_loc.drawing.panels import sheet
 from carcinosis_loc.drawing.view import png
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import new_folder, write_bytes, write_json
@@ -42,16 +43,16 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"{args.json}: has {len(frames)} frames that are not exhaustive; --frames is {args.frames}")
     if args.out_dir.exists():
         raise InputError(f"{args.out_dir}: exists; give a new folder")
-    peaks, probabilities, calibrated = _peaks(args, frames)
+    peaks, probabilities, calibrated, threshold = _peaks(args, frames)
     chosen = choose_frames(probabilities, args.frames)
     with new_folder(args.out_dir) as folder:
-        _write(args, folder, [frames[i] for i in chosen], [peaks[i] for i in chosen])
+        _write(args, folder, [frames[i] for i in chosen], [peaks[i] for i in chosen], threshold)
     numbers = sorted({n for n in (*_BESIDE, args.frames) if n <= len(frames)})
     worths = [worth_of(probabilities, choose_frames(probabilities, n)) for n in numbers]
     print("\n".join(_report(args, [frames[i] for i in chosen], worths if calibrated else [])))
 
 
-def _peaks(args: argparse.Namespace, frames: list[Frame]) -> tuple[list[Peaks], list[Float64], bool]:
+def _peaks(args: argparse.Namespace, frames: list[Frame]) -> tuple[list[Peaks], list[Float64], bool, float]:
     from carcinosis_loc.localizer import load  # brings torch along, which a wrong argument need not wait for
 
     find = load(args.ckpt_path, args.device)
@@ -63,19 +64,22 @@ def _peaks(args: argparse.Namespace, frames: list[Frame]) -> tuple[list[Peaks], 
     scale = find.calibration.scale if find.calibration else None
     probabilities = [np.asarray(scale.probability(p.scores) if scale else p.scores, np.float64) for p in peaks]
     shown = [one.above(find.threshold) for one in peaks]
-    return shown, probabilities, scale is not None
+    return shown, probabilities, scale is not None, find.threshold
 
 
-def _write(args: argparse.Namespace, folder: Path, frames: list[Frame], peaks: list[Peaks]) -> None:
+def _write(args: argparse.Namespace, folder: Path, frames: list[Frame], peaks: list[Peaks], threshold: float) -> None:
     content = read_document(args.json)
     ids = {frame.image_id for frame in frames}
     content["images"] = [image | {"exhaustive": False} for image in content["images"] if image["id"] in ids]
     content["annotations"] = [one for one in content["annotations"] if one["image_id"] in ids]
     for frame, found in zip(frames, peaks, strict=True):
-        picture = overlay(read_image(frame.path), unjudged(found, frame.points))
+        marks, name = unjudged(found, frame.points), f"score \N{GREATER-THAN OR EQUAL TO} {threshold:.2f}"
+        picture = sheet(read_image(frame.path), marks, name, f"{frame.file_name}, image id {frame.image_id}")
         write_bytes(folder / f"{frame.image_id}_{Path(frame.file_name).stem[:_MOST_CHARACTERS]}.png", png(picture))
     try:
         write_json(folder / "frames.json", content, indent=1)
+    except InputError:
+        raise
     except ValueError as error:  # somewhere in what is only carried along
         raise InputError(f"{args.json}: holds NaN or Infinity, which no JSON may; replace it with null") from error
 

@@ -77,6 +77,8 @@ class ResultFiles(Callback):
             table_path.unlink()
             raise
         print(table(metrics))
+        if module.decoder.threshold is None and module.calibration is not None:
+            print(f"threshold: {module.calibration}")
         for finding in diagnose(metrics, rows, module.decoder.top_k):
             print(f"! {finding}")
         print(f"metrics: {root / f'metrics{suffix}.json'}\nframes:  {root / f'per_image{suffix}.csv'}")

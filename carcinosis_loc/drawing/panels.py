@@ -57,6 +57,25 @@ def panel(
     return np.concatenate([caption(title, row.shape[1]), row])
 
 
+def sheet(image: Rgb, marks: Sequence[Marks], name: str, title: str) -> Rgb:
+    """An image with its marks and a legend.
+
+    Args:
+        image: ``(H, W, 3)``, uint8, RGB.
+        marks: what to draw.
+        name: stands before the legend.
+        title: stands above; the picture's enlargement is added where it has one.
+    """
+    view = view_of((image.shape[0], image.shape[1]))
+    legend = _legend(name, marks)
+    width = max(_LEAST_WIDTH_PX, view.resized[1], legend.shape[1])
+    larger = view.resized[1] / image.shape[1]
+    title = title if larger == 1 else f"{title}, shown {larger:.3g} times as large"
+    return np.concatenate(
+        [caption(title, width), _widen(overlay(image, marks, view=view), width), _widen(legend, width)]
+    )
+
+
 def caption(text: str, width: int) -> Rgb:
     """A strip of text, ``(32, width, 3)``; too long a text loses its beginning: file names differ at their end."""
     while len(text) > 2 and _length(text) > width - 2 * _GAP_PX:

@@ -46,7 +46,7 @@ class Calibration:
             "both": f"between the valley in the scores and what {self.n_points} labels imply, on {on}",
             "knee": f"where the background's scores run out on {on}, as labels seem to be on the conspicuous alone",
         }
-        told = f"{self.threshold:.3f}, {how.get(self.rule, self.rule)}"
+        told = f"{self.threshold:.3f}, {how.get(self.rule, self.rule)} (rule: {self.rule})"
         return told if self.sureness is None else f"{told}; {self.sureness}"
 
     def plain(self) -> dict[str, Any]:

@@ -17,7 +17,9 @@ _LEAST = 1e-6  # scores of 0 and 1 have no logit
 
 
 class Sureness(NamedTuple):
-    """What becomes of a threshold when it is chosen on other frames: on as many, drawn with replacement.
+    """What becomes of a threshold when it is chosen on as many frames, drawn from the same ones with replacement.
+
+    It tells how far the threshold hangs on which frames they were, not whether the rule that chose it holds.
 
     Attributes:
         low: nine of ten draws gave a threshold from here
@@ -36,7 +38,7 @@ class Sureness(NamedTuple):
         return bool(high - low < WIDE)
 
     def __str__(self) -> str:
-        drawn = f"{self.low:.3f} to {self.high:.3f} in nine of ten draws of the frames"
+        drawn = f"{self.low:.3f} to {self.high:.3f} in nine of ten draws of these frames"
         doubt = f"not sure (the same rule in {self.same_rule:.0%}): mark a few frames in full, see carcloc audit"
         return drawn if self.sure else f"{drawn}, {doubt}"
 

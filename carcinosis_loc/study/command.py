@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from carcinosis_loc.configs import option_values
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import write_text
 from carcinosis_loc.study.execution import run_study
@@ -35,11 +36,17 @@ def run(args: argparse.Namespace) -> None:
     own = next((word for word in args.options if word.partition("=")[0] in _OWN), None)
     if own:
         raise InputError(f"{own}: must stand before the study's name; what stands behind it goes to carcloc fit")
+    if args.sweep and args.only is not None:
+        raise InputError("--only: says which runs are made here; a sweep is of all of them")
     plan = read_plan(args.study, args.options, _folders(args))
     if args.sweep:
         path = args.out_dir / "sweep.yaml"
         write_text(path, sweep(plan, args.out_dir, args.folder, args.options))
-        print(f"{path}: {len(plan.runs)} runs; start it with wandb sweep, and wandb agent on each machine")
+        print(
+            f"{path}: {len(plan.runs)} runs; start it with wandb sweep, and wandb agent on each machine, in this folder"
+        )
+        if any(option_values(list(run.fit), "--wandb")[-1:] == ["off"] for run in plan.runs):
+            print("their trainings have --wandb off: add --wandb online at the end for dashboards of them")
         return
     failed = run_study(plan, args.out_dir, args.only)
     paths = write_report(plan, args.out_dir)

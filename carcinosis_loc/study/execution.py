@@ -57,10 +57,10 @@ def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Comma
         InputError: the folder holds a run of that name with other options, or a study of another format; or ``only``
             names no run.
     """
-    wanted = set(only.split(",")) if only else set()
+    wanted = set() if only is None else set(only.split(","))
     runs = [run for run in plan.runs if wanted <= set(run.name.split(","))]
     if not runs:
-        raise InputError(f"{plan.path}: no run is called {only}; the first is {plan.runs[0].name}")
+        raise InputError(f"{plan.path}: no run is called '{only}'; the first is {plan.runs[0].name}")
     for run in plan.runs:  # all: the report is of all that is there
         _check(run, out_dir / "runs" / run.name)
     _prepare(plan, out_dir, command)
@@ -70,8 +70,9 @@ def run_study(plan: Plan, out_dir: Path, only: str | None = None, command: Comma
         if (folder / "done.json").exists():
             print(f"{number}/{len(runs)} {run.name}: done before")
             continue
+        make_folder(folder)
         try:
-            lock = lock_folder(make_folder(folder), _LOCK)
+            lock = lock_folder(folder, _LOCK)
         except InputError:
             print(f"{number}/{len(runs)} {run.name}: another process is at it", flush=True)
             continue
@@ -111,8 +112,8 @@ def _made(plan: Plan, out_dir: Path) -> int:
     known = out_dir / _PREPARED
     try:
         done = json.loads(known.read_bytes()) if known.exists() else []
-    except (OSError, ValueError) as error:
-        raise InputError(f"{known}: cannot be read ({error}); choose another folder") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{known}: cannot be read ({error!s:.100}); choose another folder") from error
     ways = (
         [list(words) for words in lines] for lines in (plan.prepare_written, plan.prepare)
     )  # once it was the latter
@@ -140,11 +141,13 @@ def _identity(run: Run) -> dict[str, Any]:
 def _check(run: Run, folder: Path) -> None:
     path = folder / "run.json"
     if not path.exists():
+        if (folder / "done.json").exists():
+            raise InputError(f"{folder}: lacks run.json, which says how it was made; move the run away")
         return
     try:
         known = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); move the run away") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read ({error!s:.100}); move the run away") from error
     if not isinstance(known, dict) or known.get("format") != FORMAT:
         raise InputError(f"{path}: is of another version of carcloc; choose another folder for the study")
     earlier = _identity(run) | {"fit": list(run.fit), "test": list(run.test)}  # once folders' names were filled in

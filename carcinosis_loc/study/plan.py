@@ -13,6 +13,10 @@ from carcinosis_loc.configs import read_config, shipped_folder
 from carcinosis_loc.errors import InputError
 
 FORMAT = 1
+FIGURES = ("f1", "best_f1", "average_precision", "precision", "recall", "threshold", "best_threshold")
+# Names that the results have: of what they hold of a run, and of a row of the table.
+_RESERVED = {*FIGURES, "seconds", "counts", "groups", "code", "runs", "low", "high", "seeds", "minutes"}
+_RESERVED |= {"f1_share", "best_f1_share"}
 _KEYS = {"format", "config", "factors", "options", "prepare", "reference"}
 # What ``carcloc test`` is told too; all else concerns training alone.
 _FOR_TEST = re.compile(
@@ -89,7 +93,7 @@ def read_plan(name: str, more: list[str], folders: Mapping[str, str] | None = No
     content = read_config(path)
     if set(content) - _KEYS:
         raise InputError(f"{path}: {sorted(set(content) - _KEYS)[0]}: a study has no such key")
-    if content.get("format") != FORMAT:
+    if type(content.get("format")) is not int or content["format"] != FORMAT:
         raise InputError(f"{path}: format is {content.get('format')!r}; this version reads format {FORMAT}")
     filled = _filled(path, content, folders or {})
     factors = _factors(path, filled)
@@ -164,6 +168,10 @@ def _factors(path: Path, content: Mapping[str, Any]) -> dict[str, dict[str, list
     for factor, levels in factors.items():
         if not isinstance(levels, dict) or not levels:
             raise InputError(f"{path}: factors.{factor}: must map each level to its options")
+        if str(factor) in _RESERVED:
+            raise InputError(f"{path}: factors.{factor}: a column of the results has this name; choose another")
+        if len({str(level) for level in levels}) < len(levels):
+            raise InputError(f"{path}: factors.{factor}: two of its levels are spelt alike: {[*map(str, levels)]}")
         for level in [factor, *levels]:
             if not re.fullmatch(r"[\w.+@-]+", str(level)):
                 raise InputError(f"{path}: factors.{factor}: {level}: letters, digits and .+-@_ only")
@@ -176,7 +184,11 @@ def _words(path: Path, where: str, options: Any) -> list[str]:
         raise InputError(f"{path}: {where}: must map options to values, such as model.loss.lam: 1.0")
     words = []
     for name, value in options.items():
-        words += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
+        try:
+            words += [f"--{name}", value if isinstance(value, str) else json.dumps(value, allow_nan=False)]
+        except (TypeError, ValueError) as error:
+            kind = type(value).__name__
+            raise InputError(f"{path}: {where}: {name}: a {kind} is no value of an option; put it in quotes") from error
     return words
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -13,10 +14,9 @@ import numpy.typing as npt
 
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import atomic_path, write_text
-from carcinosis_loc.study.plan import Plan
+from carcinosis_loc.study.plan import FIGURES, Plan
 from carcinosis_loc.study.plots import draw_lines, draw_rows, factors_of
 
-FIGURES = ("f1", "best_f1", "average_precision", "precision", "recall", "threshold", "best_threshold")
 DRAWS = 2000
 Counts = npt.NDArray[np.float64]  # (groups, 3): found, predicted and true points
 
@@ -85,9 +85,9 @@ def read_run(folder: Path, levels: Mapping[str, str]) -> dict[str, Any] | None:
             raise InputError(
                 f"{folder}: its test frames are not marked in full, so that there is no F1; give those that are"
             )
-        seconds, code = float(done["seconds"]), (done.get("version"), done.get("commit"))
-        figures = {name: float(metrics[name]) for name in FIGURES}
-        counts = _counts(folder)
+        seconds, code = _number(done, "seconds"), tuple(_text(done, name) for name in ("version", "commit"))
+        figures = {name: _number(metrics, name) for name in FIGURES}
+        groups, counts = _counts(folder)
     except InputError:
         raise
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, csv.Error) as error:
@@ -95,17 +95,37 @@ def read_run(folder: Path, levels: Mapping[str, str]) -> dict[str, Any] | None:
         raise InputError(
             f"{folder}: its results cannot be read ({reason}); remove done.json to run it again"
         ) from error
-    return {**levels, **figures, "seconds": seconds, "counts": counts, "code": code}
+    return {**levels, **figures, "seconds": seconds, "groups": groups, "counts": counts, "code": code}
 
 
-def _counts(folder: Path) -> Counts:
+def _number(values: Mapping[str, Any], name: str) -> float:
+    number = float(values[name])
+    if not 0 <= number < math.inf:
+        raise ValueError(f"{name} is {number}")
+    return number
+
+
+def _text(values: Mapping[str, Any], name: str) -> str | None:
+    text = values.get(name)
+    if text is not None and not isinstance(text, str):
+        raise ValueError(f"{name} is {text!s:.20}")
+    return text
+
+
+def _counts(folder: Path) -> tuple[list[str], Counts]:
+    """Names of the groups, and their counts."""
     groups: dict[str, list[int]] = {}
     with (folder / "per_image.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             total = groups.setdefault(row["group"] or row["file_name"], [0, 0, 0])
             for place, name in enumerate(("tp", "n_predicted", "n_points")):
+                if int(row[name]) < 0:
+                    raise ValueError(f"per_image.csv: {name} is {row[name]}")
                 total[place] += int(row[name])
-    return np.array([groups[name] for name in sorted(groups)], np.float64).reshape(-1, 3)
+    if not groups:
+        raise ValueError("per_image.csv has no rows")
+    names = sorted(groups)
+    return names, np.array([groups[name] for name in names], np.float64).reshape(-1, 3)
 
 
 def _as_csv(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -127,11 +147,20 @@ def _table(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     best_of = {tuple(row[factor] for factor in plan.factors): row["best_f1"] for row in rows}
     for levels, alike in kinds.items():
         mean = {name: float(np.mean([row[name] for row in alike])) for name in FIGURES}
+        if any(row["groups"] != alike[0]["groups"] for row in alike):
+            what = ",".join(f"{factor}={level}" for factor, level in zip(factors, levels, strict=True))
+            raise InputError(f"{plan.path}: the runs {what or 'of this study'} were tested on different groups")
         low, high = f1_interval([row["counts"] for row in alike])
         f1s = [row["f1"] for row in alike]
         entry = {**dict(zip(factors, levels, strict=True)), "runs": len(alike), **mean}
         minutes = float(np.mean([row["seconds"] for row in alike])) / 60
-        entry |= {"low": low, "high": high, "seeds": (min(f1s), max(f1s)), "minutes": minutes}
+        entry |= {
+            "low": low,
+            "high": high,
+            "groups": len(alike[0]["groups"]),
+            "seeds": (min(f1s), max(f1s)),
+            "minutes": minutes,
+        }
         table.append(entry | _compared(plan, alike, best_of))
     return table
 
@@ -160,8 +189,9 @@ def _as_markdown(table: Sequence[Mapping[str, Any]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for entry in table:
         cells = [str(entry[factor]) for factor in factors] + [str(entry["runs"])]
-        cells += [f"{entry['f1']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]"]
-        cells += [f"{entry['seeds'][0]:.3f} to {entry['seeds'][1]:.3f}"]
+        interval = f"[{entry['low']:.3f}, {entry['high']:.3f}]" if entry["groups"] > 1 else "[one group]"
+        cells += [f"{entry['f1']:.3f} {interval}"]
+        cells += [f"{entry['seeds'][0]:.3f} to {entry['seeds'][1]:.3f}" if entry["runs"] > 1 else "one"]
         cells += [f"{entry[name]:.3f}" for name in ("best_f1", "average_precision", "threshold")]
         cells += ["" if entry[name] is None else f"{entry[name]:.3f}" for name in shares]
         lines.append("| " + " | ".join([*cells, f"{entry['minutes']:.1f}"]) + " |")

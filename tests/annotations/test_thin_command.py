@@ -64,3 +64,23 @@ def test_the_input_and_an_existing_file_are_safe(dense, tmp_path):
     with pytest.raises(InputError, match="exists already"):
         run(dense, tmp_path / "o.json", "--per-frame", 1)
     assert dense.read_bytes() == before
+
+
+def test_false_points_without_room_are_said_to_be_missing(dense, tmp_path, capsys):
+    run(dense, tmp_path / "o.json", "--per-frame", 4, "--false-share", 3, "--false-distance-px", 1000)
+    assert "some 24 false points were asked for; there is no room for more" in capsys.readouterr().out
+    run(dense, tmp_path / "p.json", "--per-frame", 4, "--false-share", 3, "--false-distance-px", 5)
+    assert "no room" not in capsys.readouterr().out
+
+
+def test_a_link_that_leads_nowhere_and_a_bad_folder_are_named(dense, tmp_path):
+    (tmp_path / "link.json").symlink_to(tmp_path / "nowhere.json")
+    with pytest.raises(InputError, match=r"link\.json: exists already"):
+        run(dense, tmp_path / "link.json", "--per-frame", 3)
+    with pytest.raises(InputError, match=r"dense\.json: this folder cannot be made"):
+        run(dense, dense / "o.json", "--per-frame", 3)
+
+
+def test_whole_frames_name_a_bad_seed(dense, tmp_path):
+    with pytest.raises(InputError, match="seed is -1"):
+        run(dense, tmp_path / "o.json", "--whole-frames", 1, "--seed", -1)

@@ -25,6 +25,11 @@ def broken(change):
         (lambda d: d.update(categories=None), "'categories' must be there"),
         (lambda d: d.update(images=[3]), "'images' must be there and be a list of objects"),
         (lambda d: d["images"][0].pop("id"), "image number 0 in its list has no whole 'id'"),
+        (lambda d: d["categories"][0].update(keypoints=7), "category 1: 'keypoints' must be a list"),
+        (
+            lambda d: d["annotations"][1].update(conspicuity=math.nan),
+            "annotation 2: 'conspicuity' is nan, which is no finite number",
+        ),
         (lambda d: d["images"].append(d["images"][0]), "image id 1 is there twice"),
         (lambda d: d["images"][0].pop("width"), "image 1 has no whole, positive 'width'"),
         (lambda d: d["images"][0].update(height=0), "image 1 has no whole, positive 'height'"),
@@ -132,5 +137,5 @@ def test_numbers_that_no_float_can_hold_are_refused(place, key, value, tmp_path)
 
 def test_an_area_that_no_float_can_hold_is_none():
     coco = labels([(1, 2)], area=10**400)
-    with pytest.raises(InputError, match="needs a conspicuity or an area"):
+    with pytest.raises(InputError, match=r"annotation 1: 'area' is 1000.*which is no finite number"):
         thin(coco, per_frame=1, conspicuous_first=True)

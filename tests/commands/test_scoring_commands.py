@@ -10,7 +10,11 @@ import torch
 from command_words import assert_refused, calibrate_words, scoring_words
 
 import carcinosis_loc
+from carcinosis_loc import calibration_command
 from carcinosis_loc.cli import main
+from carcinosis_loc.metrics import Calibration
+from carcinosis_loc.metrics.probability import ScoreScale
+from carcinosis_loc.metrics.sureness import Sureness
 
 
 def test_test_needs_a_checkpoint_and_a_test_file_alone(tested, spots):
@@ -77,6 +81,44 @@ def test_calibrate_keeps_the_threshold_in_the_checkpoint(tested, spots, tmp_path
     assert metrics["f1"] == pytest.approx(metrics["best_f1"])
     assert "holds no calibrated threshold" not in capsys.readouterr().out
     assert carcinosis_loc.load(path).threshold == pytest.approx(chosen["threshold"])
+
+
+def test_a_threshold_that_is_sure_does_not_give_way_to_one_that_is_not(tested, spots, tmp_path, capsys, monkeypatch):
+    root = tmp_path / "run"
+    shutil.copytree(tested, root)
+    path = root / "checkpoints" / "best.ckpt"
+    scale = ScoreScale(1.0, 0.0)
+    found = {
+        "sure": Calibration(0.25, "valley", 6, 30, scale, Sureness(0.2, 0.3, 1.0)),
+        "not sure": Calibration(0.01, "valley", 6, 30, scale, Sureness(0.01, 0.9, 0.6)),
+        "few whole": Calibration(0.5, "exhaustive", 2, 30, scale, Sureness(0.05, 0.9, 1.0)),
+    }
+    told = []
+    for kind in ("not sure", "sure", "not sure", "few whole"):
+        monkeypatch.setattr(calibration_command, "calibrate", lambda *_, kind=kind: found[kind])
+        assert main(calibrate_words(spots, root, "test.json")) == 0
+        told.append((carcinosis_loc.load(path).threshold, capsys.readouterr().out.splitlines()))
+    assert [threshold for threshold, _ in told] == [0.01, 0.25, 0.25, 0.5]
+    assert "before: 0.010" in told[1][1][-1]
+    assert told[2][1][-2].startswith(f"threshold of {path} stays: 0.250")
+    assert told[2][1][-1].endswith("--model.decoder.threshold 0.010 takes it all the same")
+
+
+def test_the_help_of_calibrate_is_its_own(capsys):
+    assert main(["calibrate", "--help"]) == 0
+    assert "into the file C itself" in capsys.readouterr().out
+    assert_refused(main(["calibrate"]), capsys, "carcloc calibrate: --ckpt_path")
+
+
+def test_a_test_says_where_its_threshold_comes_from(tested, spots, tmp_path, capsys):
+    root = tmp_path / "run"
+    shutil.copytree(tested, root)
+    assert main(calibrate_words(spots, root, "test.json")) == 0
+    capsys.readouterr()
+    assert main(scoring_words(spots, root)) == 0
+    assert "(rule: exhaustive)" in capsys.readouterr().out
+    assert main([*scoring_words(spots, root), "--model.decoder.threshold", "0.4"]) == 0
+    assert "(rule: " not in capsys.readouterr().out
 
 
 def test_calibrate_refuses_where_labels_say_nothing(tested, spots, tmp_path, capsys):

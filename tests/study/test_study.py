@@ -69,7 +69,7 @@ def test_one_run_alone(study, tmp_path):
     plan, fake = read_plan(str(study), []), Fake()
     run_study(plan, tmp_path / "out", only="loss=mse,seed=1", command=fake)
     assert len(fake.told) == 2
-    with pytest.raises(InputError, match="no run is called nope"):
+    with pytest.raises(InputError, match="no run is called 'nope'"):
         run_study(plan, tmp_path / "out", only="nope", command=fake)
 
 
@@ -160,3 +160,25 @@ def test_two_processes_do_not_do_the_same_run(study, tmp_path, capsys):
     holder.communicate("\n")
     assert run_study(plan, tmp_path / "out", command=command) == []
     assert len(command.told) == 2 * len(plan.runs)
+
+
+@pytest.mark.parametrize("only", ["", ",", "loss=mse,"])
+def test_an_empty_level_is_no_level(study, tmp_path, only):
+    with pytest.raises(InputError, match="no run is called"):
+        run_study(read_plan(str(study), []), tmp_path / "out", only=only, command=Fake())
+
+
+def test_a_run_whose_folder_cannot_be_made_is_an_error(study, tmp_path):
+    plan, out = read_plan(str(study), []), tmp_path / "out"
+    (out / "runs").mkdir(parents=True)
+    (out / "runs" / plan.runs[0].name).write_text("in the way")
+    with pytest.raises(InputError, match="this folder cannot be made"):
+        run_study(plan, out, command=Fake())
+
+
+def test_results_that_nobody_answers_for_are_not_taken(study, tmp_path):
+    plan, out = read_plan(str(study), []), tmp_path / "out"
+    run_study(plan, out, command=Fake())
+    (out / "runs" / plan.runs[0].name / "run.json").unlink()
+    with pytest.raises(InputError, match=r"lacks run\.json"):
+        run_study(plan, out, command=Fake())

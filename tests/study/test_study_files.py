@@ -1,5 +1,6 @@
 """Study files: the shipped ones, their data, and what is refused."""
 
+import datetime
 import json
 import re
 
@@ -23,6 +24,11 @@ from carcinosis_loc.study import read_plan, run_study
         ({"factors": {"loss": {"a/b": {}}}}, "a/b"),
         ({"options": ["x"]}, "options"),
         ({"extra": 1}, "extra"),
+        ({"format": True}, "format is True"),
+        ({"factors": {"f1": {"a": {}}}}, "factors.f1: a column of the results has this name"),
+        ({"factors": {"loss": {True: {}, "True": {}}}}, "factors.loss: two of its levels are spelt alike"),
+        ({"options": {"model.loss.lam": datetime.date(2020, 1, 1)}}, "options: model.loss.lam: a date is no value"),
+        ({"options": {"model.loss.lam": float("nan")}}, "options: model.loss.lam: a float is no value"),
     ],
 )
 def test_a_file_that_is_no_study_is_refused(change, named, tmp_path, capsys):
@@ -33,6 +39,28 @@ def test_a_file_that_is_no_study_is_refused(change, named, tmp_path, capsys):
     assert "bad.yaml" in err
     assert named in err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_level_that_stands_there_twice_is_not_lost(tmp_path, capsys):
+    path = tmp_path / "twice.yaml"
+    path.write_text("format: 1\nconfig: demo.yaml\nfactors:\n  loss:\n    a: {}\n    b: {}\n    a: {}\n")
+    assert main(["study", "--sweep", str(path), str(tmp_path / "out")]) == 2
+    assert "the key 'a' is there twice" in capsys.readouterr().err
+
+
+def test_anchors_may_be_merged(tmp_path):
+    path = tmp_path / "merged.yaml"
+    path.write_text("x: &x {a: 1}\ny: &y {b: 2}\nz:\n  <<: *x\n  <<: *y\n")
+    assert read_config(path)["z"] == {"a": 1, "b": 2}
+
+
+def test_a_sweep_is_of_all_runs_and_says_where_its_dashboards_are(study, tmp_path, capsys):
+    assert main(["study", "--only", "loss=mse", "--sweep", str(study), str(tmp_path / "out")]) == 2
+    assert "--only" in capsys.readouterr().err
+    assert main(["study", "--sweep", str(study), str(tmp_path / "out")]) == 0
+    assert "add --wandb online" in capsys.readouterr().out
+    assert main(["study", "--sweep", str(study), str(tmp_path / "out"), "--wandb", "online"]) == 0
+    assert "add --wandb online" not in capsys.readouterr().out
 
 
 def test_an_unknown_study_lists_the_shipped_ones(capsys, tmp_path):

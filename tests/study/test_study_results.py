@@ -1,5 +1,9 @@
 """What studies report of their runs: tables, intervals, lines, shares of a reference."""
 
+import json
+import math
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from studies import STUDY, WITH_DATA, Fake, report, written
 
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.study import read_plan, run_study, write_report
+from carcinosis_loc.study.plan import FIGURES
 from carcinosis_loc.study.report import f1_interval, read_run
 
 
@@ -20,7 +25,7 @@ def test_the_report(study, tmp_path):
     assert lines[0].startswith("loss,seed,f1,best_f1")
     assert len(lines) == 1 + 3
     rows = [row for row in table.read_text().splitlines() if row.startswith(("| mse", "| hill"))]
-    assert rows[0].startswith("| mse | 1 | 0.500 [0.500, 0.500] | 0.500 to 0.500 | 0.900")
+    assert rows[0].startswith("| mse | 1 | 0.500 [0.500, 0.500] | one | 0.900")
     assert rows[1].startswith("| hill | 2 | 0.833 [0.625, 0.625]")  # of the counts: 2 x 5 / (10 + 6)
     assert plot.read_bytes()[:4] == b"\x89PNG"
 
@@ -92,6 +97,12 @@ def test_levels_without_an_order_make_no_line(tmp_path):
         *(("done.json", text) for text in (b"", b"[]", b'{"seconds": null}', b'{"seconds": 1' + b"0" * 400 + b"}")),
         ("per_image.csv", b"group,file_name,tp,n_predicted,n_points\n,a.png,1,x,1\n"),
         ("per_image.csv", b"nothing\n1\n"),
+        ("per_image.csv", b""),
+        ("per_image.csv", b"group,file_name,tp,n_predicted,n_points\n"),
+        ("per_image.csv", b"group,file_name,tp,n_predicted,n_points\n,a.png,-9,3,1\n"),
+        ("done.json", b'{"seconds": -1e999}'),
+        ("done.json", b'{"seconds": 1, "version": {"a": 1}}'),
+        ("metrics.json", json.dumps(dict.fromkeys(FIGURES, math.nan)).encode()),
     ],
 )
 def test_damaged_results_are_named(name, content, study, tmp_path):
@@ -101,3 +112,20 @@ def test_damaged_results_are_named(name, content, study, tmp_path):
     (folder / name).write_bytes(content)
     with pytest.raises(InputError, match=r"its results cannot be read .*; remove done\.json to run it again"):
         read_run(folder, plan.runs[0].levels)
+
+
+def test_seeds_that_were_tested_on_different_groups_make_no_row(study, tmp_path):
+    plan, out = read_plan(str(study), []), tmp_path / "out"
+    run_study(plan, out, command=Fake())
+    path = out / "runs" / "loss=mse,seed=1" / "per_image.csv"
+    path.write_text(path.read_text().replace(",p2,", ",p9,"))
+    with pytest.raises(InputError, match="the runs loss=mse were tested on different groups"):
+        write_report(plan, out)
+
+
+def test_one_group_has_no_interval(study, tmp_path):
+    plan, out = read_plan(str(study), []), tmp_path / "out"
+    run_study(plan, out, command=Fake())
+    for path in (out / "runs").glob("*/per_image.csv"):
+        path.write_text(re.sub(r",p\d,", ",p,", path.read_text()))
+    assert "| mse | 2 | 0.500 [one group] | 0.500 to 0.500 |" in write_report(plan, out)[1].read_text()
