@@ -1,5 +1,6 @@
 """A study's plots: a row for each kind of run, and a line for each method over the levels of a factor."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def draw_rows(table: Sequence[Entry], path: Path) -> None:
         axes.plot([entry["best_f1"]], [place], "D", color="black", markersize=5, fillstyle="none", label=label[1])
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(max(1, len(names)) - 0.5, -0.5)  # the first on top
-    axes.set_xlim(0, 1)
+    axes.set_xlim(*_range(table))
     axes.set_xlabel("F1 at the chosen threshold")
     axes.grid(axis="x", alpha=0.3)
     if table:
@@ -59,10 +60,16 @@ def draw_lines(table: Sequence[Entry], factor: str, path: Path) -> None:
     axes.set_xticks(range(len(levels)), levels)
     axes.set_xlabel(factor)
     axes.set_ylabel("F1 at the chosen threshold, 95 % over groups")
-    axes.set_ylim(0, 1)
+    axes.set_ylim(*_range(table))
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", frameon=False)
     figure.savefig(path, dpi=120)
+
+
+def _range(table: Sequence[Entry]) -> tuple[float, float]:
+    """Ends of an axis of F1, whole tenths, so that what lies close together can be told apart."""
+    values = [entry[name] for entry in table for name in ("low", "high", "f1", "best_f1")] or [0.0, 1.0]
+    return max(0.0, math.floor(10 * min(values) - 0.2) / 10), min(1.0, math.ceil(10 * max(values) + 0.2) / 10)
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
