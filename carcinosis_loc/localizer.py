@@ -112,7 +112,7 @@ def load(checkpoint: str | Path, device: str | torch.device = "cpu", runtime: Ru
     """
     path = Path(checkpoint)
     try:
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).item()  # a device without numbers, such as meta, has none to give
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device {device}: is none of this machine ({str(error).splitlines()[0]:.80})") from error
     if path.suffix == ".onnx":

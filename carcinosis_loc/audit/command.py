@@ -38,7 +38,11 @@ def run(args: argparse.Namespace) -> None:
         InputError: fewer frames than wanted that are not exhaustive yet; an output folder that exists; a checkpoint
             or a file that cannot be used.
     """
-    frames = [frame for frame in read_coco(args.json, args.image_dir, category=args.category) if not frame.exhaustive]
+    try:
+        known = read_coco(args.json, args.image_dir, category=args.category)
+    except InputError as error:
+        raise InputError(str(error).replace("data.category", "--category")) from error
+    frames = [frame for frame in known if not frame.exhaustive]
     if not 1 <= args.frames <= len(frames):
         raise InputError(f"{args.json}: has {len(frames)} frames that are not exhaustive; --frames is {args.frames}")
     if args.out_dir.exists():

@@ -26,7 +26,10 @@ def elder_in_place(module: PointModule, path: Path) -> Iterator[Calibration]:
     Raises:
         InputError: it cannot be read, has no calibration, or another stride.
     """
-    recipe, net, _ = load_trained(path)
+    try:
+        recipe, net, _ = load_trained(path)
+    except InputError as error:
+        raise InputError(f"Teacher: its elder {error}") from error
     if recipe.calibration is None or net.stride != module.net.stride:
         lacks = "no calibrated threshold" if recipe.calibration is None else f"a stride of {net.stride}"
         raise InputError(f"Teacher: {path} has {lacks}, so it cannot teach this network")

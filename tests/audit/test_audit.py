@@ -96,6 +96,8 @@ def test_a_calibrated_checkpoint_tells_what_the_frames_are_worth(spots, fitted, 
         (("--frames", "x"), "--frames"),
         (("--device", "banana"), "banana"),
         (("--device", "cuda:99"), "cuda:99"),
+        (("--device", "meta"), "device meta"),
+        (("--category", "zz"), "--category must be of"),
     ],
 )
 def test_wrong_numbers_are_refused(spots, fitted, tmp_path, capsys, change, word):

@@ -81,3 +81,9 @@ def test_a_resumed_run_keeps_what_it_found_itself(spots, tmp_path, monkeypatch):
 def test_one_that_cannot_teach_is_refused(spots, tmp_path, monkeypatch, calibration, stride):
     with pytest.raises(InputError, match=r"elder\.ckpt"):
         taught(spots, tmp_path, old_one(monkeypatch, calibration, stride=stride))
+
+
+def test_an_elder_that_is_no_file_is_named_as_one(tmp_path):
+    standing_in = elder.elder_in_place(None, tmp_path / "nope.ckpt")
+    with pytest.raises(InputError, match=r"Teacher: its elder .*nope\.ckpt"), standing_in:
+        pass

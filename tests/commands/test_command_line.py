@@ -161,3 +161,17 @@ def test_a_misspelt_flag_is_guessed(capsys):
         main(["fit", "--config", "demo.yaml", "--data.train_jsn", "x"]), capsys, "did you mean --data.train_json?"
     )
     assert_refused(main(["fit", "--config", "demo.yaml", "--quite.another", "x"]), capsys, "--quite.another x")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"rounds": 0}, "rounds must be at least 1"), ({"start": 1.5}, "start must lie"), ({"sure": 1.0}, "0 < doubt <=")],
+)
+def test_what_a_teacher_refuses_is_said_in_its_own_words(arguments, message, spots, tiny, tmp_path, capsys):
+    callback = {"class_path": "carcinosis_loc.callbacks.Teacher", "init_args": arguments}
+    path = tmp_path / "t.yaml"
+    path.write_text(yaml.safe_dump({"trainer": {"callbacks": [callback]}}))
+    assert main(fit_words(spots, tiny, tmp_path / "run", "--config", str(path))) == 2
+    refusal = capsys.readouterr().err
+    assert refusal.startswith(f"carcloc: Teacher: {message}")
+    assert len(refusal) < 100
