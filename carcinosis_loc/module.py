@@ -62,7 +62,7 @@ class PointModule(PointDetector):
         self.match_radius_px = match_radius_px
         self.calibration = None
         self.recipe: dict[str, Any] | None = None  # how to build this again; the command line fills it in
-        self.point_f1 = PointF1(match_radius_px, FALLBACK_THRESHOLD, extra_radii_px)
+        self.point_f1 = PointF1(match_radius_px, FALLBACK_THRESHOLD, extra_radii_px, by_frame=True)
         self.sparse = SparsePointMetrics(match_radius_px, FALLBACK_THRESHOLD)
         self.eval_loss, self.peaks_per_frame, self.max_probability = MeanMetric(), MeanMetric(), MaxMetric()
         self.results: dict[str, float] = {}

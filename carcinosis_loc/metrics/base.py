@@ -35,6 +35,7 @@ class PointMetric(Metric):
     Args:
         match_radius_px: how far a peak may lie from the point that it finds, image pixels.
         threshold: the score from which a peak counts.
+        by_frame: keep each frame's scores apart too, for ``labelled_frames``; 12 bytes a peak.
 
     Raises:
         InputError: the radius is no positive number, or the threshold is not in [0, 1].
@@ -49,15 +50,17 @@ class PointMetric(Metric):
     frame_sizes: list[Tensor]  # see ``LabelledFrames.read``, as the next; one tensor where processes were synced
     frame_rows: list[Tensor]
 
-    def __init__(self, match_radius_px: float, threshold: float) -> None:
+    def __init__(self, match_radius_px: float, threshold: float, by_frame: bool) -> None:
         super().__init__()
         self.match_radius_px = checked_radius_px("match_radius_px", match_radius_px)
         self._threshold = _checked_threshold(threshold)
         # Histograms over score bins: peaks that enlarge the matching, and peaks that count.
         self._add_sum("found", len(SCORE_EDGES))
         self._add_sum("predicted", len(SCORE_EDGES))
-        self.add_state("frame_sizes", [], dist_reduce_fx="cat")
-        self.add_state("frame_rows", [], dist_reduce_fx="cat")
+        self.by_frame = by_frame
+        if by_frame:
+            self.add_state("frame_sizes", [], dist_reduce_fx="cat")
+            self.add_state("frame_rows", [], dist_reduce_fx="cat")
 
     @property
     def threshold(self) -> float:
@@ -84,7 +87,7 @@ class PointMetric(Metric):
         setattr(self, name, state + torch.from_numpy(amount).to(state.device))
 
     def _count(self, peaks: Sequence[Peaks], frames: Sequence[Frame]) -> list[CountedFrame]:
-        """Add the frames to the histograms, and keep each one's own; return what each of them adds."""
+        """Add the frames to the histograms; return what each of them adds."""
         added = []
         for peaks_of_frame, frame in zip(peaks, frames, strict=True):
             enlarging, counted = curve_steps(peaks_of_frame, frame, self.match_radius_px)
@@ -95,29 +98,37 @@ class PointMetric(Metric):
         nothing = np.zeros(len(SCORE_EDGES), np.int64)
         self._add("found", sum((one.found for one in added), nothing))
         self._add("predicted", sum((one.predicted for one in added), nothing))
-        rows = [rows_of(one.found, one.predicted) for one in added]
-        sizes = [(len(rows), one.row.n_points) for rows, one in zip(rows, added, strict=True)]
-        self._keep(np.array(sizes, np.int64).reshape(-1, 2), np.concatenate([np.zeros((0, 3), np.int64), *rows]))
+        if self.by_frame:
+            rows = [rows_of(one.found, one.predicted) for one in added]
+            sizes = [(len(rows), one.row.n_points) for rows, one in zip(rows, added, strict=True)]
+            self._keep(np.array(sizes, np.int64).reshape(-1, 2), np.concatenate([np.zeros((0, 3), np.int64), *rows]))
         return added
 
     def _keep(self, sizes: Int64, rows: Int64) -> None:
-        self.frame_sizes.append(torch.from_numpy(sizes).to(self.device))
-        self.frame_rows.append(torch.from_numpy(rows).to(self.device))
+        for state, counts in ((self.frame_sizes, sizes), (self.frame_rows, rows)):
+            state.append(torch.from_numpy(counts.astype(np.int32)).to(self.device))  # a row is a peak: there are many
 
     def sync(self, *args: Any, **kwargs: Any) -> None:
         """Torchmetrics'; from a process that has seen nothing it would gather floats without rows."""
-        if not self.frame_sizes and not self._is_synced:
+        if self.by_frame and not self._is_synced and not self.frame_sizes:
             self._keep(np.zeros((0, 2), np.int64), np.zeros((0, 3), np.int64))
         super().sync(*args, **kwargs)
 
     def labelled_frames(self) -> LabelledFrames:
-        """Each frame's points and scores, over all processes; all must ask."""
+        """Each frame's points and scores, over all processes; all must ask.
+
+        Raises:
+            RuntimeError: they were not kept apart (``by_frame``).
+        """
+        if not self.by_frame:
+            raise RuntimeError("frames were not kept apart; make the metric with by_frame=True")
         with self.sync_context():
             return self._labelled_frames()
 
     def _labelled_frames(self) -> LabelledFrames:
         gathered = (self.frame_sizes, np.zeros((0, 2), np.int64)), (self.frame_rows, np.zeros((0, 3), np.int64))
-        sizes, rows = (dim_zero_cat(state).cpu().numpy() if len(state) else none for state, none in gathered)
+        both = (dim_zero_cat(state).cpu().numpy() if len(state) else none for state, none in gathered)
+        sizes, rows = (counts.astype(np.int64) for counts in both)
         return LabelledFrames.read(sizes, rows)
 
     def histograms(self) -> tuple[Int64, Int64]:

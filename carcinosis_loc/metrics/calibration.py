@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from carcinosis_loc.metrics.labelled_frames import LabelledFrames
+from carcinosis_loc.metrics.labelled_frames import LabelledFrames, all_as_one
 from carcinosis_loc.metrics.point_f1 import PointF1
 from carcinosis_loc.metrics.probability import ScoreScale
 from carcinosis_loc.metrics.sparse import SparsePointMetrics
@@ -88,7 +88,7 @@ def calibrate(
     and the top of the objects' hill, or the labels' median), or by the labels (``scale_by_labels``).
 
     Args:
-        dense: the exhaustive frames.
+        dense: the exhaustive frames; where it was not made with ``by_frame`` it is not told how sure they are.
         sparse: the others.
         labels_first: False lets a clear valley decide alone, whatever the labels say, and a shallow one sooner (from
             ``LEANING`` on, else from ``CROWDED``): for those who ask because labels may not be missing at random.
@@ -96,26 +96,32 @@ def calibrate(
     """
     truth, figures = _plain(dense.compute()), _plain(sparse.compute())
     if truth["n_images"] > 0 and truth["best_f1"] > 0:
-        exhaustive = dense.labelled_frames()
-        return _calibration(by_truth(exhaustive), by_truth, exhaustive, int(truth["n_points"]), draws)
-    frames, found = sparse.labelled_frames(), int(figures["n_labelled"])
+        exhaustive = (
+            dense.labelled_frames() if dense.by_frame else all_as_one(*dense.histograms(), int(truth["n_points"]))
+        )
+        counts = int(truth["n_images"]), int(truth["n_points"])
+        return _calibration(by_truth(exhaustive), by_truth, exhaustive, counts, draws)
+    frames, counts = sparse.labelled_frames(), (int(figures["n_images"]), int(figures["n_labelled"]))
     labels = implied(frames) if figures["estimated_objects_per_frame"] > 0 else None  # enough found, beyond chance
 
     def again(drawn: LabelledFrames) -> Chosen | None:
         enough = labels is not None and drawn.found.any()
         return by_labels_or_scores(drawn, implied(drawn, labels.scale) if labels and enough else None, labels_first)
 
-    return _calibration(by_labels_or_scores(frames, labels, labels_first), again, frames, found, draws)
+    return _calibration(by_labels_or_scores(frames, labels, labels_first), again, frames, counts, draws)
 
 
 def _calibration(
-    chosen: Chosen | None, again: Callable[[LabelledFrames], Chosen | None], frames: LabelledFrames, n: int, draws: int
+    chosen: Chosen | None,
+    again: Callable[[LabelledFrames], Chosen | None],
+    frames: LabelledFrames,
+    counts: tuple[int, int],
+    draws: int,
 ) -> Calibration | None:
     if chosen is None:
         return None
-    n_images = len(frames.n_labelled)
     sureness = how_sure(chosen.rule, again, frames, draws) if draws else None
-    return Calibration(chosen.threshold, chosen.rule, n_images, n, chosen.scale, sureness)
+    return Calibration(chosen.threshold, chosen.rule, *counts, chosen.scale, sureness)
 
 
 def _plain(values: Mapping[str, Tensor]) -> dict[str, float]:

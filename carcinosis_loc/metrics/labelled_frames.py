@@ -55,6 +55,12 @@ class LabelledFrames(NamedTuple):
         return LabelledFrames(frame, self.bin[rows], self.predicted[rows], self.found[rows], self.n_labelled[chosen])
 
 
+def all_as_one(found: Int64, predicted: Int64, n_labelled: int) -> LabelledFrames:
+    """All frames taken for one, from histograms over score bins, ``(bins,)``."""
+    rows = rows_of(found, predicted)
+    return LabelledFrames.read(np.array([(len(rows), n_labelled)]), rows)
+
+
 def rows_of(found: Int64, predicted: Int64) -> Int64:
     """The rows ``(K, 3)`` of one frame, from its histograms ``(bins,)``."""
     bins = np.flatnonzero(predicted)

@@ -64,6 +64,8 @@ class PointF1(PointMetric):
         match_radius_px: how far a peak may lie from the point that it finds, image pixels.
         threshold: the score from which a peak counts; may be set anew before frames are counted.
         extra_radii_px: further radii at which F1 is reported, image pixels.
+        by_frame: keep each frame's scores apart too, which ``calibrate`` needs to say how sure a threshold is; 12 bytes
+            a peak, where the other states do not grow.
 
     Raises:
         InputError: a radius is no positive number, or the threshold is not in [0, 1].
@@ -72,8 +74,10 @@ class PointF1(PointMetric):
     totals: Tensor
     extra: Tensor
 
-    def __init__(self, match_radius_px: float, threshold: float, extra_radii_px: Sequence[float] = ()) -> None:
-        super().__init__(match_radius_px, threshold)
+    def __init__(
+        self, match_radius_px: float, threshold: float, extra_radii_px: Sequence[float] = (), by_frame: bool = False
+    ) -> None:
+        super().__init__(match_radius_px, threshold, by_frame)
         self.extra_radii_px = tuple(checked_radius_px("extra_radii_px", radius) for radius in extra_radii_px)
         self._curve: Curve | None = None
         self._add_sum("totals", len(_Totals._fields))

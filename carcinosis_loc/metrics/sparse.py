@@ -55,7 +55,7 @@ class SparsePointMetrics(PointMetric):
     totals: Tensor  # frames, their area in pixels, labelled points, and at the threshold found and predicted points
 
     def __init__(self, match_radius_px: float, threshold: float) -> None:
-        super().__init__(match_radius_px, threshold)
+        super().__init__(match_radius_px, threshold, by_frame=True)
         self._add_sum("totals", 5)
 
     def update(self, peaks: Sequence[Peaks], frames: Sequence[Frame]) -> None:

@@ -1,5 +1,6 @@
 """Which threshold is chosen, and by which rule, on scores whose truth is known."""
 
+import dataclasses
 from functools import partial
 
 import numpy as np
@@ -32,7 +33,7 @@ def detections(random, objects_at, background_at, chance=None, n_frames=40, n_ob
 
 
 def counted(dense=(), sparse=()):
-    both = PointF1(RADIUS_PX, 0.5), SparsePointMetrics(RADIUS_PX, 0.5)
+    both = PointF1(RADIUS_PX, 0.5, by_frame=True), SparsePointMetrics(RADIUS_PX, 0.5)
     for metric, pairs in zip(both, (dense, sparse), strict=True):
         metric.update([peaks for peaks, _ in pairs], [frame for _, frame in pairs])
     return both
@@ -204,6 +205,17 @@ def test_it_says_how_sure_it_is(chance):
     assert f"; {chosen.sureness.low:.3f} to {chosen.sureness.high:.3f} in nine of ten" in str(chosen)
     assert calibrate(*both, draws=20) == chosen  # draws are the same each time
     assert calibrate(*both).sureness is None
+
+
+def test_it_needs_frames_apart_to_say_so():
+    pairs = detections(random(), 1.0, -4.0)
+    apart, together = (PointF1(RADIUS_PX, 0.5, by_frame=by_frame) for by_frame in (True, False))
+    for metric in (apart, together):
+        metric.update([peaks for peaks, _ in pairs], [frame for _, frame in pairs])
+    surely, simply = (calibrate(metric, SparsePointMetrics(RADIUS_PX, 0.5), draws=20) for metric in (apart, together))
+    assert dataclasses.replace(surely, sureness=None) == simply
+    with pytest.raises(RuntimeError, match="by_frame=True"):
+        together.labelled_frames()
 
 
 def test_a_rule_at_its_limit_is_not_sure():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 
 from carcinosis_loc.metrics.curves import SCORE_EDGES, score_histogram
-from carcinosis_loc.metrics.labelled_frames import LabelledFrames, rows_of
+from carcinosis_loc.metrics.labelled_frames import LabelledFrames, all_as_one, rows_of
 from carcinosis_loc.metrics.probability import (
     ScoreScale,
     _Thinned,
@@ -17,12 +17,6 @@ from carcinosis_loc.metrics.probability import (
     scale_by_labels,
     scale_through,
 )
-
-
-def pooled(found, predicted, n_labelled):
-    """All frames taken for one, from histograms over score bins."""
-    rows = rows_of(found, predicted)
-    return LabelledFrames.read(np.array([(len(rows), n_labelled)]), rows)
 
 
 @given(st.floats(0.3, 3), st.floats(-2, 4), st.integers(0, 100))
@@ -47,7 +41,7 @@ def test_labels_missing_at_random_give_the_curve_and_their_share():
         scores = expit(draw.uniform(-6, 6, 8000)).astype(np.float32)
         labelled = draw.random(8000) < share * expit(slope * logit(scores) + offset)
         found, predicted = (score_histogram(scores, chosen) for chosen in (labelled, scores >= 0))
-        scale, n_objects = scale_by_labels(pooled(found, predicted, int(labelled.sum())))
+        scale, n_objects = scale_by_labels(all_as_one(found, predicted, int(labelled.sum())))
         shares_off.append(abs(labelled.sum() / n_objects / share - 1))
         curves_off.append(np.abs(scale.probability(scores) - ScoreScale(slope, offset).probability(scores)).mean())
     assert np.median(shares_off) < 0.04
@@ -84,7 +78,7 @@ def test_a_fixed_number_on_sparse_and_crowded_frames_is_no_riddle():
     by_bin = [
         np.bincount(frames.bin, counts, len(SCORE_EDGES)).astype(int) for counts in (frames.found, frames.predicted)
     ]
-    _, overlooked = scale_by_labels(pooled(*by_bin, int(frames.n_labelled.sum())))
+    _, overlooked = scale_by_labels(all_as_one(*by_bin, int(frames.n_labelled.sum())))
     assert overlooked < 0.9 * n_objects  # what overlooking the frames makes of it
 
 
@@ -118,7 +112,7 @@ def test_few_labels_or_all_keep_the_curve_and_the_share_finite(n_labels):
     counts[[0, 100, -2, -1]] = 50
     found = np.zeros_like(counts)
     found[[-1, -2, 100, 0][: max(1, n_labels // 50)]] = min(n_labels, 50)
-    scale, n_objects = scale_by_labels(pooled(found, counts, n_labels))
+    scale, n_objects = scale_by_labels(all_as_one(found, counts, n_labels))
     assert np.isfinite(scale).all()
     assert scale.slope > 0
     assert n_labels <= n_objects < np.inf

@@ -118,7 +118,7 @@ def test_habits_of_a_metric():
     assert metric.state_dict() == {}
     states = [getattr(metric, name) for name in metric._defaults]
     tensors = [tensor for state in states for tensor in (state if isinstance(state, list) else [state])]
-    assert {tensor.dtype for tensor in tensors} == {torch.int64}
+    assert {tensor.dtype for tensor in tensors} == {torch.int32, torch.int64}
     assert values_of(pickle.loads(pickle.dumps(metric))) == values_of(metric.clone()) == values_of(metric)
     metric.reset()
     metric.threshold = 0.95
