@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from carcinosis_loc.annotations.thinning import count_points, thin_file
+from carcinosis_loc.annotations.thinning import count_points
+from carcinosis_loc.annotations.thinning_of_files import thin_file
 from carcinosis_loc.annotations.whole_frames import whole_frames_file
 from carcinosis_loc.errors import InputError
 

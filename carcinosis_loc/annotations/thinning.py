@@ -1,21 +1,17 @@
 """Sparse labels out of dense ones: which points an annotator would have clicked, and how well."""
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from carcinosis_loc.annotations.checks import Coco, checked
-from carcinosis_loc.annotations.document import Document
 from carcinosis_loc.annotations.fields import is_number, shown
 from carcinosis_loc.annotations.thinning_rule import Thinning
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.files import write_json
 
 _ATTEMPTS = 200
 
@@ -71,38 +67,6 @@ def thin(coco: Any, *, source: str = "labels", **how: Any) -> Coco:
     return file | {"images": images, "annotations": kept + false}
 
 
-def thin_file(in_json: str | Path, out_json: str | Path, *, overwrite: bool = False, **how: Any) -> Coco:
-    """Thin the file ``in_json`` and write ``out_json``, whole or not at all; gives what was written.
-
-    Raises:
-        InputError: as ``thin``; or ``in_json`` cannot be read, or ``out_json`` is the same file, or exists and
-            ``overwrite`` is not set.
-    """
-    in_json, out_json = Path(in_json), Path(out_json)
-    dense = read_dense(in_json, out_json, overwrite)
-    return write_thinned(in_json, out_json, thin(dense, source=str(in_json), **how))
-
-
-def read_dense(in_json: Path, out_json: Path, overwrite: bool) -> Any:
-    """What is in ``in_json``, once it is clear that ``out_json`` may be written; raises as ``thin_file``."""
-    if out_json.resolve() == in_json.resolve():
-        raise InputError(f"{out_json}: is the input itself; name another file for the sparse labels")
-    if (out_json.exists() or out_json.is_symlink()) and not overwrite:
-        raise InputError(f"{out_json}: exists already; name another file, or overwrite it with --overwrite")
-    return _read(in_json)
-
-
-def write_thinned(in_json: Path, out_json: Path, thinned: Coco) -> Coco:
-    """Write it, whole or not at all; raises as ``thin_file``."""
-    try:
-        write_json(out_json, thinned)
-    except InputError:
-        raise
-    except ValueError as error:  # somewhere in what is only carried along
-        raise InputError(f"{in_json}: holds NaN or Infinity, which no JSON may; replace it with null") from error
-    return thinned
-
-
 def count_points(coco: Coco) -> int:
     """Number of triples with ``v > 0``, ignore regions left out."""
     return sum(
@@ -110,22 +74,6 @@ def count_points(coco: Coco) -> int:
         for annotation in coco["annotations"]
         if not annotation.get("iscrowd")
     )
-
-
-def _read(path: Path) -> Any:
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path}: is no ordinary file; name a COCO keypoint file")
-    try:
-        document = json.loads(path.read_bytes())
-        if isinstance(document, dict):
-            Document(path)  # which refuses a key that is there twice
-        return document
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); name a COCO keypoint file") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is no JSON ({error}); name a COCO keypoint file") from error
 
 
 def _points_by_image(file: Coco, source: str, weigh: bool) -> dict[int, list[_Point]]:
@@ -144,12 +92,10 @@ def _weight_key(annotations: list[dict[str, Any]], source: str) -> str:
     """The key that all annotations have; two scales in one ranking would mean nothing."""
     lacking = {}
     for key in ("conspicuity", "area"):
-        for annotation in annotations:
-            if annotation.get(key) is not None and not is_number(annotation[key]):
-                raise InputError(
-                    f"{source}: annotation {annotation['id']}: '{key}' is {shown(annotation[key])}, which is no finite "
-                    f"number; correct it"
-                )
+        wrong = next((a for a in annotations if a.get(key) is not None and not is_number(a[key])), None)
+        if wrong:
+            what = f"'{key}' is {shown(wrong[key])}, which is no finite number"
+            raise InputError(f"{source}: annotation {wrong['id']}: {what}; correct it")
         lacking[key] = [a["id"] for a in annotations if not is_number(a.get(key))]
         if not lacking[key]:
             return key

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from carcinosis_loc.annotations.checks import Coco, checked
-from carcinosis_loc.annotations.thinning import read_dense, write_thinned
+from carcinosis_loc.annotations.thinning_of_files import read_dense, write_thinned
 from carcinosis_loc.errors import InputError
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from carcinosis_loc.annotations.coco import read_coco
 from carcinosis_loc.annotations.document import Document
-from carcinosis_loc.annotations.thinning import thin_file
+from carcinosis_loc.annotations.thinning_of_files import thin_file
 from carcinosis_loc.errors import InputError
 
 ANY = st.recursive(

@@ -6,7 +6,8 @@ import math
 import pytest
 from thin_labels import GRID, labels, points
 
-from carcinosis_loc.annotations.thinning import thin, thin_file
+from carcinosis_loc.annotations.thinning import thin
+from carcinosis_loc.annotations.thinning_of_files import thin_file
 from carcinosis_loc.errors import InputError
 
 
