@@ -33,9 +33,12 @@ def test_fewer_frames_are_a_subset_and_a_seed_is_a_draw(dense):
     assert ids(whole_frames(dense, len(dense["images"]))) == ids(dense)
 
 
-@pytest.mark.parametrize(("n", "seed"), [(0, 0), (-1, 0), (99, 0), (2, -1)])
-def test_impossible_numbers_are_refused(dense, n, seed):
-    with pytest.raises(InputError, match="labels: has 6 images"):
+@pytest.mark.parametrize(
+    ("n", "seed", "said"),
+    [*((n, 0, "labels: has 6 images") for n in (0, -1, 99)), (2, -1, "seed is -1")],
+)
+def test_impossible_numbers_are_refused(dense, n, seed, said):
+    with pytest.raises(InputError, match=said):
         whole_frames(dense, n, seed)
 
 
