@@ -10,7 +10,7 @@ from carcinosis_loc.metrics.labelled_frames import LabelledFrames, all_as_one
 from carcinosis_loc.metrics.point_f1 import PointF1
 from carcinosis_loc.metrics.probability import ScoreScale
 from carcinosis_loc.metrics.sparse import SparsePointMetrics
-from carcinosis_loc.metrics.sureness import DRAWS, Sureness, how_sure
+from carcinosis_loc.metrics.sureness import DRAWS, Sureness, chosen_anew
 from carcinosis_loc.metrics.threshold_rules import Chosen, by_labels_or_scores, by_truth, implied
 
 
@@ -87,12 +87,14 @@ def calibrate(
     Scores are put on a scale of probabilities by the truth, by the valley or the knee (a curve through the threshold
     and the top of the objects' hill, or the labels' median), or by the labels (``scale_by_labels``).
 
+    All of this is done again on drawn frames, and the mean threshold taken (``chosen_anew``).
+
     Args:
         dense: the exhaustive frames; where it was not made with ``by_frame`` it is not told how sure they are.
         sparse: the others.
         labels_first: False lets a clear valley decide alone, whatever the labels say, and a shallow one sooner (from
             ``LEANING`` on, else from ``CROWDED``): for those who ask because labels may not be missing at random.
-        draws: of the frames, to tell how sure the threshold is; 0 does not ask.
+        draws: of the frames; 0 chooses on the frames as they are, and does not tell how sure that is.
     """
     truth, figures = _plain(dense.compute()), _plain(sparse.compute())
     if truth["n_images"] > 0 and truth["best_f1"] > 0:
@@ -120,8 +122,9 @@ def _calibration(
 ) -> Calibration | None:
     if chosen is None:
         return None
-    sureness = how_sure(chosen.rule, again, frames, draws) if draws else None
-    return Calibration(chosen.threshold, chosen.rule, *counts, chosen.scale, sureness)
+    anew = chosen_anew(chosen.rule, again, frames, draws) if draws else None
+    threshold, sureness = anew or (chosen.threshold, None)
+    return Calibration(threshold, chosen.rule, *counts, chosen.scale, sureness)
 
 
 def _plain(values: Mapping[str, Tensor]) -> dict[str, float]:

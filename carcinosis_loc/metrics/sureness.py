@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from carcinosis_loc.metrics.labelled_frames import LabelledFrames
 from carcinosis_loc.metrics.threshold_rules import Chosen
@@ -43,10 +43,14 @@ class Sureness(NamedTuple):
         return drawn if self.sure else f"{drawn}, {doubt}"
 
 
-def how_sure(
+def chosen_anew(
     rule: str, choose: Callable[[LabelledFrames], Chosen | None], frames: LabelledFrames, draws: int
-) -> Sureness | None:
+) -> tuple[float, Sureness] | None:
     """Choose anew on drawn frames (Efron 1979: the bootstrap); the same frames always give the same answer.
+
+    The mean of what was chosen on the draws, taken in logit, is a better threshold than the one chosen on the frames as
+    they are, where a frame more or less tips it over: "bagging" (Breiman 1996). With three exhaustive frames it lost
+    0.018 of F1 instead of 0.030 (docs/experiments.md).
 
     Args:
         rule: that decided on the frames as they are.
@@ -55,7 +59,8 @@ def how_sure(
         draws: how often.
 
     Returns:
-        None if nothing was chosen on any draw, or there is one frame only, which is the same in every draw.
+        The mean threshold, and how sure it is. None if nothing was chosen on any draw, or there is one frame only,
+        which is the same in every draw.
     """
     if len(frames.n_labelled) < 2:
         return None
@@ -63,5 +68,8 @@ def how_sure(
     chosen = [one for one in (choose(frames.drawn(generator)) for _ in range(draws)) if one is not None]
     if not chosen:
         return None
-    low, high = np.quantile([one.threshold for one in chosen], (0.05, 0.95), method="nearest")
-    return Sureness(float(low), float(high), sum(one.rule == rule for one in chosen) / draws)
+    thresholds = np.array([one.threshold for one in chosen])
+    low, high = np.quantile(thresholds, (0.05, 0.95), method="nearest")
+    same_rule = sum(one.rule == rule for one in chosen) / draws
+    mean = float(expit(logit(np.clip(thresholds, _LEAST, 1 - _LEAST)).mean()))
+    return mean, Sureness(float(low), float(high), same_rule)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, logit
 
-from carcinosis_loc.metrics.curves import best_f1, best_threshold
+from carcinosis_loc.metrics.curves import SCORE_EDGES, best_f1, best_threshold
 from carcinosis_loc.metrics.labelled_frames import LabelledFrames
 from carcinosis_loc.metrics.probability import ScoreScale, fitted_scale, implied_f1, scale_by_labels, scale_through
 from carcinosis_loc.metrics.sparse import hills
@@ -52,6 +52,10 @@ CROWDED = 16.0
 # are not missing at random: labels on the conspicuous have been seen to give 0.89 to 0.99 (of a network that was not
 # taught, all frames taken together), others up to 0.2.
 TOO_COMPLETE = 0.6
+# Peaks above a valley over the objects that labels imply, from which it is no valley between objects and background:
+# dips in the background have been seen at 7.5 to 12; where labels are on the conspicuous and imply too few, valleys at
+# up to 3.7.
+TOO_MANY = 5.0
 # Say of the labels where they and a clear valley both tell; the mean is of logits.
 SAY_OF_LABELS = 0.75
 # Where scores alone decide: F1 is highest where a peak's probability is half of it (so 0.4 for the F1 of 0.8 or so that
@@ -85,6 +89,8 @@ def by_labels_or_scores(frames: LabelledFrames, labels: Implied | None, labels_f
         labels_first: see ``calibrate``.
     """
     figures = hills(*frames.histograms())
+    if labels is not None and _within_background(frames, labels, figures["valley_bottom"]):
+        figures |= {"valley_depth": 1.0, "labels_lean": 0.0}
     rule = _rule(figures, labels, labels_first)
     if rule is None:
         return None
@@ -95,6 +101,13 @@ def by_labels_or_scores(frames: LabelledFrames, labels: Implied | None, labels_f
         logits = logit(threshold), logit(min(labels.threshold, top))
         threshold = float(expit((1 - SAY_OF_LABELS) * logits[0] + SAY_OF_LABELS * logits[1]))
     return Chosen(threshold, rule, scale_through((threshold, AT_THRESHOLD), (top, AT_TOP)))
+
+
+def _within_background(frames: LabelledFrames, labels: Implied, valley_bottom: float) -> bool:
+    """Whether a valley parts the background from itself: far more peaks lie above it than believable labels imply."""
+    above = int(frames.predicted[SCORE_EDGES[frames.bin] >= valley_bottom].sum())
+    n_objects = float(frames.n_labelled.sum()) / labels.share
+    return labels.share < TOO_COMPLETE and above > TOO_MANY * n_objects
 
 
 def _by_scores(rule: str, figures: Mapping[str, float]) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from carcinosis_loc import metrics
 from carcinosis_loc.metrics import Calibration, PointF1, SparsePointMetrics
 from carcinosis_loc.metrics.probability import ScoreScale
 from carcinosis_loc.metrics.sureness import Sureness
-from carcinosis_loc.metrics.threshold_rules import Implied, _rule
+from carcinosis_loc.metrics.threshold_rules import Implied, _rule, _within_background
 from carcinosis_loc.points import Peaks
 
 RADIUS_PX = 2.0
@@ -213,7 +213,8 @@ def test_it_needs_frames_apart_to_say_so():
     for metric in (apart, together):
         metric.update([peaks for peaks, _ in pairs], [frame for _, frame in pairs])
     surely, simply = (calibrate(metric, SparsePointMetrics(RADIUS_PX, 0.5), draws=20) for metric in (apart, together))
-    assert dataclasses.replace(surely, sureness=None) == simply
+    assert dataclasses.replace(surely, sureness=None, threshold=simply.threshold) == simply
+    assert surely.sureness.low < surely.threshold < surely.sureness.high
     with pytest.raises(RuntimeError, match="by_frame=True"):
         together.labelled_frames()
 
@@ -225,3 +226,19 @@ def test_a_rule_at_its_limit_is_not_sure():
         calibrate(*counted(sparse=pairs[first : first + 8]), draws=20).sureness.sure for first in range(0, 40, 8)
     }
     assert False in sureness
+
+
+def test_a_dip_within_the_background_is_no_valley():
+    """Far more peaks lie above it than labels imply objects; the same dip counts where labels are not believable."""
+    pairs = []
+    for peaks, frame in detections(random(), 2.0, -3.0, a_fifth):
+        scores = logit(peaks.scores)
+        twice = np.where((scores < -1.5) & (np.arange(90) % 3 == 0), scores - 3.5, scores)  # a second hill far below
+        order = np.argsort(-twice)
+        pairs.append((Peaks(peaks.xy[order], expit(twice[order]).astype(np.float32)), frame))
+    frames = counted(sparse=pairs)[1].labelled_frames()
+    few = Implied(0.3, ScoreScale(1.0, 0.0), 0.5)
+    for bottom, objects_per_frame, within in ((0.001, 30, False), (0.001, 12, True), (0.3, 12, False)):
+        labels = few._replace(share=frames.n_labelled.sum() / (40 * objects_per_frame))
+        assert _within_background(frames, labels, bottom) == within
+    assert not _within_background(frames, few._replace(share=0.9), 0.001)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from carcinosis_loc.metrics.labelled_frames import LabelledFrames
 from carcinosis_loc.metrics.probability import ScoreScale
-from carcinosis_loc.metrics.sureness import Sureness, how_sure
+from carcinosis_loc.metrics.sureness import Sureness, chosen_anew
 from carcinosis_loc.metrics.threshold_rules import Chosen
 
 
@@ -43,15 +43,15 @@ def by_the_mean(frames):
 
 
 def test_frames_that_are_alike_leave_no_doubt():
-    sureness = how_sure("mean", by_the_mean, frames_of(*[[(40, 1, 1)]] * 5), 20)
+    _, sureness = chosen_anew("mean", by_the_mean, frames_of(*[[(40, 1, 1)]] * 5), 20)
     assert sureness == Sureness(0.4, 0.4, 1.0)
     assert sureness.sure
-    assert str(sureness) == "0.400 to 0.400 in nine of ten draws of the frames"
+    assert str(sureness) == "0.400 to 0.400 in nine of ten draws of these frames"
 
 
 def test_the_interval_is_that_of_the_mean():
     values = np.random.default_rng(1).integers(0, 100, 400)
-    sureness = how_sure("mean", by_the_mean, frames_of(*[[(int(value), 1, 1)] for value in values]), 200)
+    _, sureness = chosen_anew("mean", by_the_mean, frames_of(*[[(int(value), 1, 1)] for value in values]), 200)
     error = values.std() / 100 / 400**0.5
     assert (sureness.low, sureness.high) == pytest.approx(
         values.mean() / 100 + 1.645 * error * np.array([-1, 1]), abs=0.004
@@ -63,7 +63,7 @@ def test_a_rule_that_hangs_on_one_frame_is_not_sure():
         seen = (frames.bin == 90).any()  # in 65 of 100 draws, 1 - 0.9^10
         return Chosen(0.9 if seen else 0.1, "seen" if seen else "unseen", ScoreScale(1.0, 0.0))
 
-    sureness = how_sure("seen", by_one_frame, frames_of([(90, 1, 1)], *[[(40, 1, 1)]] * 9), 200)
+    _, sureness = chosen_anew("seen", by_one_frame, frames_of([(90, 1, 1)], *[[(40, 1, 1)]] * 9), 200)
     assert sureness.same_rule == pytest.approx(1 - 0.9**10, abs=0.1)
     assert not sureness.sure
     assert f"not sure (the same rule in {sureness.same_rule:.0%})" in str(sureness)
@@ -71,8 +71,8 @@ def test_a_rule_that_hangs_on_one_frame_is_not_sure():
 
 
 def test_one_frame_or_nothing_chosen_tells_nothing():
-    assert how_sure("mean", by_the_mean, frames_of([(40, 1, 1)]), 20) is None
-    assert how_sure("mean", lambda frames: None, frames_of([(40, 1, 1)], [(40, 1, 1)]), 20) is None
+    assert chosen_anew("mean", by_the_mean, frames_of([(40, 1, 1)]), 20) is None
+    assert chosen_anew("mean", lambda frames: None, frames_of([(40, 1, 1)], [(40, 1, 1)]), 20) is None
 
 
 def test_draws_without_an_answer_count_against_the_rule():
@@ -82,4 +82,15 @@ def test_draws_without_an_answer_count_against_the_rule():
         one = next(answers)
         return one and one(frames)
 
-    assert how_sure("mean", choose, frames_of([(40, 1, 1)], [(40, 1, 1)]), 4) == Sureness(0.4, 0.4, 0.5)
+    assert chosen_anew("mean", choose, frames_of([(40, 1, 1)], [(40, 1, 1)]), 4)[1] == Sureness(0.4, 0.4, 0.5)
+
+
+def test_the_threshold_is_the_mean_in_logit():
+    values = iter([0.2, 0.8, 0.5, 0.9])
+    mean, _ = chosen_anew(
+        "any",
+        lambda frames: Chosen(next(values), "any", ScoreScale(1.0, 0.0)),
+        frames_of([(40, 1, 1)], [(41, 1, 1)]),
+        4,
+    )
+    assert mean == pytest.approx(1 / (1 + 9**-0.25))  # odds of 1/4, 4, 1 and 9
