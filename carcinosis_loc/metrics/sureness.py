@@ -13,6 +13,7 @@ from carcinosis_loc.metrics.threshold_rules import Chosen
 # of the draws; there one end or the other was far off. See docs/experiments.md.
 WIDE = 2.0
 DRAWS = 20
+_LEAST_DRAWS, _MOST_PEAKS = 5, 2_000_000
 _LEAST = 1e-6  # scores of 0 and 1 have no logit
 
 
@@ -56,7 +57,8 @@ def chosen_anew(
         rule: that decided on the frames as they are.
         choose: what is chosen on other frames.
         frames: the frames.
-        draws: how often.
+        draws: how often, at most: with many peaks (``_MOST_PEAKS`` in all draws) less often, as it takes time and the
+            threshold hangs less on single frames.
 
     Returns:
         The mean threshold, and how sure it is. None if nothing was chosen on any draw, or there is one frame only,
@@ -64,6 +66,7 @@ def chosen_anew(
     """
     if len(frames.n_labelled) < 2:
         return None
+    draws = min(draws, max(_LEAST_DRAWS, _MOST_PEAKS // max(1, int(frames.predicted.sum()))))
     generator = np.random.default_rng(0)
     chosen = [one for one in (choose(frames.drawn(generator)) for _ in range(draws)) if one is not None]
     if not chosen:

@@ -94,3 +94,15 @@ def test_the_threshold_is_the_mean_in_logit():
         4,
     )
     assert mean == pytest.approx(1 / (1 + 9**-0.25))  # odds of 1/4, 4, 1 and 9
+
+
+@pytest.mark.parametrize(("peaks", "draws"), [(1, 20), (100_000, 10), (900_000, 5)])
+def test_many_peaks_are_drawn_less_often(peaks, draws):
+    asked = []
+
+    def choose(frames):
+        asked.append(frames)
+        return by_the_mean(frames)
+
+    chosen_anew("mean", choose, frames_of([(40, peaks, 1)], [(40, peaks, 1)]), 20)
+    assert len(asked) == draws
