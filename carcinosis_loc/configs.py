@@ -66,7 +66,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
         InputError: the file cannot be read, is no YAML, or holds no sections.
     """
     try:
-        content = yaml.load(Path(path).read_text(encoding="utf-8"), _NoTwins)
+        content = _NoTwins(Path(path).read_text(encoding="utf-8")).get_single_data()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,14 +80,14 @@ def test_calibrate_keeps_the_threshold_in_the_checkpoint(tested, spots, tmp_path
     metrics = json.loads((root / "metrics.json").read_text())
     assert metrics["threshold"] == pytest.approx(chosen["threshold"])
     assert metrics["f1"] == pytest.approx(metrics["best_f1"])
-    assert "holds no calibrated threshold" not in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "holds no calibrated threshold" not in told
+    assert "(rule: exhaustive)" in told  # a test says where its threshold comes from
     assert carcinosis_loc.load(path).threshold == pytest.approx(chosen["threshold"])
 
 
-def test_a_threshold_that_is_sure_does_not_give_way_to_one_that_is_not(tested, spots, tmp_path, capsys, monkeypatch):
-    root = tmp_path / "run"
-    shutil.copytree(tested, root)
-    path = root / "checkpoints" / "best.ckpt"
+def test_a_threshold_that_is_sure_does_not_give_way_to_one_that_is_not(tested, tmp_path, capsys):
+    path = Path(shutil.copy(tested / "checkpoints" / "best.ckpt", tmp_path))
     scale = ScoreScale(1.0, 0.0)
     found = {
         "sure": Calibration(0.25, "valley", 6, 30, scale, Sureness(0.2, 0.3, 1.0)),
@@ -95,8 +96,7 @@ def test_a_threshold_that_is_sure_does_not_give_way_to_one_that_is_not(tested, s
     }
     told = []
     for kind in ("not sure", "sure", "not sure", "few whole"):
-        monkeypatch.setattr(calibration_command, "calibrate", lambda *_, kind=kind: found[kind])
-        assert main(calibrate_words(spots, root, "test.json")) == 0
+        calibration_command._settle(path, found[kind])
         told.append((carcinosis_loc.load(path).threshold, capsys.readouterr().out.splitlines()))
     assert [threshold for threshold, _ in told] == [0.01, 0.25, 0.25, 0.5]
     assert "before: 0.010" in told[1][1][-1]
@@ -108,17 +108,6 @@ def test_the_help_of_calibrate_is_its_own(capsys):
     assert main(["calibrate", "--help"]) == 0
     assert "into the file C itself" in capsys.readouterr().out
     assert_refused(main(["calibrate"]), capsys, "carcloc calibrate: --ckpt_path")
-
-
-def test_a_test_says_where_its_threshold_comes_from(tested, spots, tmp_path, capsys):
-    root = tmp_path / "run"
-    shutil.copytree(tested, root)
-    assert main(calibrate_words(spots, root, "test.json")) == 0
-    capsys.readouterr()
-    assert main(scoring_words(spots, root)) == 0
-    assert "(rule: exhaustive)" in capsys.readouterr().out
-    assert main([*scoring_words(spots, root), "--model.decoder.threshold", "0.4"]) == 0
-    assert "(rule: " not in capsys.readouterr().out
 
 
 def test_calibrate_refuses_where_labels_say_nothing(tested, spots, tmp_path, capsys):
