@@ -19,15 +19,15 @@ class Calibration:
     """A threshold, how scores read as probabilities, and where both come from.
 
     Attributes:
-        threshold: the score from which a peak counts, in [0, 1].
-        rule: "exhaustive" (the best F1 on frames on which everything is labelled), "valley" (between the background's
-            scores and the objects'; no label has a say), "labels" (the best F1 that they imply; right if on each frame
-            they are missing at random), "both" (between the last two) or "knee" (where the background's scores run
-            out; for labels on the conspicuous).
+        threshold: the score from which a peak counts, in [0, 1]; the mean over the draws where ``sureness`` was asked.
+        rule: what decided on the frames as they are: "exhaustive" (the best F1 on frames on which everything is
+            labelled), "valley" (between the background's scores and the objects'; no label has a say), "labels" (the
+            best F1 that they imply; right if on each frame they are missing at random), "both" (between the last two)
+            or "knee" (where the background's scores run out; for labels on the conspicuous).
         n_images: frames that it was chosen on.
         n_points: points that are labelled on them.
         scale: score to probability of being an object; by the same rule, and no better than it.
-        sureness: what other frames would have given; None where it was not asked.
+        sureness: what the same frames gave when they were drawn anew; None where it was not asked.
     """
 
     threshold: float

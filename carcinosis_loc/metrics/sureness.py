@@ -1,4 +1,4 @@
-"""How sure a threshold is: what would have been chosen on other frames."""
+"""How sure a threshold is: what is chosen on the same frames, drawn anew."""
 
 from collections.abc import Callable
 from typing import NamedTuple

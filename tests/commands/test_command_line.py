@@ -175,3 +175,12 @@ def test_what_a_teacher_refuses_is_said_in_its_own_words(arguments, message, spo
     refusal = capsys.readouterr().err
     assert refusal.startswith(f"carcloc: Teacher: {message}")
     assert len(refusal) < 100
+
+
+def test_a_reader_that_goes_away_is_no_failure(tmp_path):
+    small = ["--n-train", "4", "--n-val", "4", "--n-test", "2", "--height", "64", "--width", "64", "--workers", "1"]
+    command = [sys.executable, "-u", "-m", "carcinosis_loc", "synth", str(tmp_path / "data"), *small]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
