@@ -47,9 +47,9 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"{args.json}: has {len(frames)} frames that are not exhaustive; --frames is {args.frames}")
     if args.out_dir.exists():
         raise InputError(f"{args.out_dir}: exists; give a new folder")
-    peaks, probabilities, calibrated, threshold = _peaks(args, frames)
-    chosen = choose_frames(probabilities, args.frames)
-    with new_folder(args.out_dir) as folder:
+    with new_folder(args.out_dir) as folder:  # first: where it cannot be made, nobody waits for the peaks
+        peaks, probabilities, calibrated, threshold = _peaks(args, frames)
+        chosen = choose_frames(probabilities, args.frames)
         _write(args, folder, [frames[i] for i in chosen], [peaks[i] for i in chosen], threshold)
     numbers = sorted({n for n in (*_BESIDE, args.frames) if n <= len(frames)})
     worths = [worth_of(probabilities, choose_frames(probabilities, n)) for n in numbers]
