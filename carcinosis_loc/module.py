@@ -105,6 +105,8 @@ class PointModule(PointDetector):
         return found
 
     def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        if batch.offset is not None:
+            logits = logits + batch.offset[:, None, None, None]
         target = self.encoder(batch.points, batch.labelled, (logits.shape[-2], logits.shape[-1]), self.net.stride)
         return self.loss(logits, target, cells_of(batch.valid, self.net.stride))  # type: ignore[no-any-return]
 

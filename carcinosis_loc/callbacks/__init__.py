@@ -5,6 +5,7 @@ from carcinosis_loc.callbacks.configuration import ConfigFile
 from carcinosis_loc.callbacks.finite import FiniteLoss
 from carcinosis_loc.callbacks.first_batch import FirstBatch
 from carcinosis_loc.callbacks.inference import Inference
+from carcinosis_loc.callbacks.label_chance import LabelChance
 from carcinosis_loc.callbacks.mistakes import MistakeFiles
 from carcinosis_loc.callbacks.pictures import Pictures
 from carcinosis_loc.callbacks.predictions import PredictionFiles
@@ -20,6 +21,7 @@ __all__ = [
     "FiniteLoss",
     "FirstBatch",
     "Inference",
+    "LabelChance",
     "LastCheckpoint",
     "MistakeFiles",
     "Pictures",

@@ -10,10 +10,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from carcinosis_loc.callbacks.checkpoints import BestCheckpoint
 from carcinosis_loc.callbacks.elder import elder_in_place
-from carcinosis_loc.callbacks.finding import count_places, find_additions
+from carcinosis_loc.callbacks.finding import count_places, find_additions, training_data
 from carcinosis_loc.callbacks.generations import Weights, begin_anew, cycles_warning, first_weights
 from carcinosis_loc.callbacks.rounds import Rounds
-from carcinosis_loc.data import Additions, PointDataModule
+from carcinosis_loc.data import Additions
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics import Calibration, calibrate
 from carcinosis_loc.module import PointModule
@@ -91,7 +91,7 @@ class Teacher(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse what could never teach; hand over what a resumed run knew."""
-        data = _data_of(trainer)
+        data = training_data(trainer, "Teacher")
         if data.val_json is None:
             raise InputError("Teacher: it is calibrated on validation frames; give --data.val_json")
         warning = self.when.check(trainer.max_epochs, trainer.check_val_every_n_epoch or 1)
@@ -202,12 +202,12 @@ class Teacher(Callback):
         self, trainer: Trainer, module: PointModule, calibration: Calibration, believe: bool
     ) -> dict[int, Additions]:
         sure = calibration.scale.score_at(self.sure) if believe else math.inf
-        batches = _data_of(trainer).unaugmented_train_batches()
+        batches = training_data(trainer, "Teacher").unaugmented_train_batches()
         return find_additions(trainer, module, batches, sure, calibration.scale.score_at(self.doubt))
 
     def _hand_over(self, trainer: Trainer, module: LightningModule) -> None:
         assert isinstance(module, PointModule)
-        _data_of(trainer).teach(self.additions, module.match_radius_px)
+        training_data(trainer, "Teacher").teach(additions=self.additions, match_radius_px=module.match_radius_px)
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs, as plain values and tensors."""
@@ -232,10 +232,3 @@ class Teacher(Callback):
         }
         self.taught_itself = state_dict.get("taught_itself", self.n_rounds > 0 and self._teaches)
         self._resumed = True
-
-
-def _data_of(trainer: Trainer) -> PointDataModule:
-    data = trainer.datamodule  # type: ignore[attr-defined]
-    if not isinstance(data, PointDataModule):
-        raise InputError("Teacher: it needs a PointDataModule, whose training frames it looks at")
-    return data

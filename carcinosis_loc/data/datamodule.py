@@ -1,14 +1,14 @@
 """The data of a run as Lightning wants them."""
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from carcinosis_loc.annotations.images import MOST_PIXELS
-from carcinosis_loc.data.additions import Additions, with_additions
 from carcinosis_loc.data.batch import Batch
 from carcinosis_loc.data.dataset import PATIENCE_S, PointDataset, Sample
 from carcinosis_loc.data.loading import TrainLoader, loading_options
@@ -16,6 +16,7 @@ from carcinosis_loc.data.sampling import EvaluationBatches, TrainSampler
 from carcinosis_loc.data.sources import anonymous_items, check_names, read_source
 from carcinosis_loc.data.splits import anonymous, read_split, warn_of_shared_groups
 from carcinosis_loc.data.stream import FrameStream, stream_loader
+from carcinosis_loc.data.taught import Taught
 from carcinosis_loc.data.transforms import TrainTransform
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.points import Frame
@@ -99,7 +100,7 @@ class PointDataModule(LightningDataModule):
         self.stream: FrameStream | None = None  # in place of frames, where there is a video to predict on
         self._train_loader: TrainLoader | None = None
         self._left_off: dict[str, int] = {}
-        self._taught: tuple[Mapping[int, Additions], float] = ({}, 0.0)
+        self._taught = Taught()
 
     def check(self, subcommand: str) -> None:
         """Read and validate all that ``subcommand`` needs; ``setup`` then uses the result.
@@ -179,15 +180,13 @@ class PointDataModule(LightningDataModule):
         frames = [frame for frame in self.frames["train"] if not frame.exhaustive]
         return self._whole_frames(PointDataset(frames, None, self.image_size, 0, self.patience_s)) if frames else []
 
-    def teach(self, additions: Mapping[int, Additions], match_radius_px: float) -> None:
-        """From the next training batch on, use these beside the labels; by image id, in place of earlier ones."""
-        self._taught = (additions, match_radius_px)
+    def teach(self, **known: Any) -> None:
+        """From the next training batch on, use these attributes of ``Taught``, in place of earlier ones."""
+        self._taught = replace(self._taught, **known)
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Bring what was taught to a training batch; Lightning calls this in the main process."""
-        additions, match_radius_px = self._taught
-        training = self.trainer is not None and self.trainer.training
-        return with_additions(batch, additions, match_radius_px) if additions and training else batch
+        return self._taught.on(batch) if self.trainer is not None and self.trainer.training else batch
 
     def _check_numbers(self) -> None:
         least = dict.fromkeys(("batch_size", "eval_batch_size", "samples_per_epoch"), 1)

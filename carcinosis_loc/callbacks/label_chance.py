@@ -1,0 +1,123 @@
+"""An object's chance of a label differs from frame to frame: an offset of the frame's logits takes that out."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from lightning.pytorch import Callback, LightningModule, Trainer
+from scipy.special import logit
+
+from carcinosis_loc.callbacks.finding import expected_objects, training_data
+from carcinosis_loc.errors import InputError
+from carcinosis_loc.metrics import calibrate
+from carcinosis_loc.module import PointModule
+from carcinosis_loc.points import Frame
+
+_MOST = 0.9  # chance of a label where all objects seem to have one: the logit of 1 is infinite
+_HALF = 0.5  # object that every frame is taken to have labelled, and unlabelled
+
+
+class LabelChance(Callback):
+    """Takes out of the scores that labels are rarer among many objects, by an offset for each training frame.
+
+    Annotators mark about as many points on a crowded frame as on a sparse one. Of ``n`` objects ``k`` are labelled, so
+    an object's chance of a label is ``k / n``, which differs from frame to frame, and a network that is to foretell
+    labels learns that: where there is much, all scores are low, nodules' and wet spots' alike. No threshold suits both
+    frames then. Here the loss sees ``z + offset`` in place of the logits ``z``, with the logit of the chance as offset
+    (less the mean of all frames, so that scores stay where they are): what is known of the frame need not be learnt, as
+    exposure need not in a Poisson regression (offsets: McCullagh and Nelder 1989, Generalized Linear Models). Its use
+    here is ours. Neither evaluation nor prediction knows of it.
+
+    ``n`` is estimated in rounds, each after a validation: the probabilities of the frame's peaks add up to it
+    (``Calibration.scale``), and it is the frame's labels at least. Until the first round, and where the validation set
+    supports no threshold, there is no offset. Places that a ``Teacher`` has added or left out make up for the labels
+    that lack: from its first round on there is no offset either.
+
+    Assumes that within a frame one object was as likely to be labelled as another.
+
+    Args:
+        start: share of the epochs after which the first round may come.
+        rounds: number of rounds, spread evenly over the epochs from then on.
+
+    Raises:
+        InputError: an argument outside its range; at the start of ``fit``, if there is no validation set or no end.
+    """
+
+    def __init__(self, start: float = 0.1, rounds: int = 5) -> None:
+        if not 0 <= start <= 1 or rounds < 1:
+            raise InputError(f"LabelChance: start must lie between 0 and 1, rounds be 1 or more, not {start}, {rounds}")
+        self.start, self.rounds = start, rounds
+        self.n_rounds = 0
+        self.offsets: dict[int, float] = {}
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse what could never be estimated; hand over what a resumed run knew."""
+        if training_data(trainer, "LabelChance").val_json is None:
+            raise InputError("LabelChance: it is calibrated on validation frames; give --data.val_json")
+        if trainer.max_epochs is None or trainer.max_epochs < 1:
+            raise InputError("LabelChance: its rounds are shares of the training; set trainer.max_epochs")
+        training_data(trainer, "LabelChance").teach(offsets=self.offsets)
+
+    def on_validation_batch_end(  # the last batch: the weights that were validated are still in place
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Estimate after the last batch of a validation, if a round is due."""
+        is_last = batch_idx + 1 == trainer.num_val_batches[dataloader_idx]
+        due = self._due(trainer)
+        if not is_last or trainer.sanity_checking or due <= self.n_rounds:
+            return
+        assert isinstance(pl_module, PointModule)
+        self.n_rounds = due
+        calibration = calibrate(pl_module.point_f1, pl_module.sparse, draws=0)
+        if calibration is None:
+            pl_module.print(f"label chance, round {due}: too early, no threshold is supported yet")
+            return
+        data = training_data(trainer, "LabelChance")
+        objects = expected_objects(trainer, pl_module, data.unaugmented_train_batches(), calibration.scale)
+        if not objects:
+            pl_module.print(f"label chance, round {due}: all training frames are exhaustive, so none needs an offset")
+            return
+        self.offsets = offsets_of(data.frames["train"], objects)
+        data.teach(offsets=self.offsets)
+        pl_module.print(f"label chance, round {due}: {_told(objects)} (threshold {calibration})")
+
+    def _due(self, trainer: Trainer) -> int:
+        assert trainer.max_epochs is not None
+        share = (trainer.current_epoch + 1) / trainer.max_epochs + 1e-9
+        return sum(share >= self.start + (1 - self.start) * k / self.rounds for k in range(self.rounds))
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a resumed run needs, as plain values."""
+        return {"rounds": self.n_rounds, "offsets": dict(self.offsets)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take ``state_dict`` over."""
+        self.n_rounds, self.offsets = state_dict["rounds"], dict(state_dict["offsets"])
+
+
+def offsets_of(frames: Iterable[Frame], objects: Mapping[int, float]) -> dict[int, float]:
+    """The offset of each frame's logits, by image id: the logit of ``(k + 1/2) / (n + 1)``; their mean is 0.
+
+    Args:
+        frames: all of the training; ``k`` is the number of their points.
+        objects: how many there seem to be on those that are not exhaustive; the points are the least.
+    """
+    chances = {frame.image_id: _chance(frame, objects.get(frame.image_id, 0.0)) for frame in frames}
+    mean = float(np.mean([logit(chance) for chance in chances.values()]))
+    return {image_id: float(logit(chance)) - mean for image_id, chance in chances.items()}
+
+
+def _chance(frame: Frame, objects: float) -> float:
+    labels = len(frame.points)
+    return _MOST if frame.exhaustive else min(_MOST, (labels + _HALF) / (max(labels, objects) + 2 * _HALF))
+
+
+def _told(objects: Mapping[int, float]) -> str:
+    few, many = np.percentile(list(objects.values()), [10, 90])
+    return f"{few:.0f} to {many:.0f} objects on eight of ten frames"
