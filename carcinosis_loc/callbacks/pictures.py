@@ -44,8 +44,8 @@ class Pictures(Callback):
     frames peaks are marked as found or false and points as missed. On others a peak without a label may have found an
     object that nobody labelled, so none is judged. The curve needs exhaustive frames.
 
-    The files are ``pictures/{val,test}_<name>.png`` and ``pictures/{val,test}_curve.png``; a later epoch overwrites
-    them. Of several processes the first draws, from its own share of the frames.
+    The files are ``pictures/{val,test}_<name>.png`` and ``pictures/{val,test}_curve.png``; a later epoch or
+    run takes their place. Of several processes the first draws, from its own share of the frames.
 
     Args:
         n_frames: frames drawn, spread evenly over the set; 0 draws none.
@@ -133,18 +133,22 @@ class Pictures(Callback):
         shown = {one.frame.image_id: _panel(one, module.threshold, module.match_radius_px) for one in kept}
         self._kept = {}
         folder = Path(trainer.default_root_dir) / "pictures"
-        for image_id, picture in shown.items():
-            write_bytes(folder / f"{stage}_{names[image_id]}.png", png(picture))
+        files = {folder / f"{stage}_{names[image_id]}.png": png(picture) for image_id, picture in shown.items()}
         dashboards = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
         for logger in dashboards:
             for image_id, picture in shown.items():  # a key each: W&B dislikes pictures of different sizes in one
                 logger.log_image(f"{stage}/pictures/image_{image_id}", [picture], step=trainer.global_step)
         if module.results.get("n_images", 0) > 0:
             curve = module.point_f1.curve
-            write_bytes(folder / f"{stage}_curve.png", png(_curve_picture(stage, curve, module)))
+            files[folder / f"{stage}_curve.png"] = png(_curve_picture(stage, curve, module))
             hidden = getattr(getattr(trainer, "datamodule", None), "anonymize", False)
             for logger in [] if hidden else dashboards:  # W&B notes where on the disk a table lies
                 _log_curve(logger, stage, curve, trainer.global_step)
+        for path, content in files.items():
+            write_bytes(path, content)
+        for path in folder.glob(f"{stage}_*.png") if files else ():  # what another set of frames had left
+            if path not in files:
+                path.unlink()
 
 
 def _spread(loader: Any, n_batches: float, n_frames: int) -> list[int]:

@@ -120,6 +120,16 @@ def test_at_most_n_frames_are_kept_and_none_for_ever(spots, tmp_path, monkeypatc
     assert callback._kept == {}
 
 
+def test_pictures_of_another_set_do_not_stay_beside_the_new_ones(spots, tmp_path):
+    """Tests of two sets into one folder: what lies there is of the later one."""
+    module, tests = bright_module(threshold=0.3), spot_data(spots)
+    quiet_trainer(tmp_path, Pictures(n_frames=6)).test(module, tests, verbose=False)
+    (tmp_path / "pictures" / "val_of_the_training.png").touch()
+    sparse = spot_data(spots, test_json=str(spots / "train.json"), exhaustive_splits=())
+    quiet_trainer(tmp_path, Pictures(n_frames=2)).test(module, sparse, verbose=False)
+    assert files_in(tmp_path) == {"test_train_0.png", "test_train_11.png", "val_of_the_training.png"}
+
+
 def test_no_frames_if_none_are_asked_for(spots, tmp_path):
     quiet_trainer(tmp_path, Pictures(n_frames=0)).test(bright_module(), spot_data(spots), verbose=False)
     assert files_in(tmp_path) == {"test_curve.png"}
