@@ -20,6 +20,7 @@ NAMES = {
     "multi_gpu.yaml",
     "nuclei.yaml",
     "retina.yaml",
+    "label_chance.yaml",
     "teacher.yaml",
 }
 

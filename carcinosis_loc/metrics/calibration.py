@@ -87,7 +87,7 @@ def calibrate(
     Scores are put on a scale of probabilities by the truth, by the valley or the knee (a curve through the threshold
     and the top of the objects' hill, or the labels' median), or by the labels (``scale_by_labels``).
 
-    All of this is done again on drawn frames, and the mean threshold taken (``chosen_anew``).
+    All of this is done again on drawn frames, and the mean of threshold and scale taken (``chosen_anew``).
 
     Args:
         dense: the exhaustive frames; where it was not made with ``by_frame`` it is not told how sure they are.
@@ -123,8 +123,8 @@ def _calibration(
     if chosen is None:
         return None
     anew = chosen_anew(chosen.rule, again, frames, draws) if draws else None
-    threshold, sureness = anew or (chosen.threshold, None)
-    return Calibration(threshold, chosen.rule, *counts, chosen.scale, sureness)
+    mean, sureness = anew or (chosen, None)
+    return Calibration(mean.threshold, chosen.rule, *counts, mean.scale, sureness)
 
 
 def _plain(values: Mapping[str, Tensor]) -> dict[str, float]:

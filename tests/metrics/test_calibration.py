@@ -213,7 +213,8 @@ def test_it_needs_frames_apart_to_say_so():
     for metric in (apart, together):
         metric.update([peaks for peaks, _ in pairs], [frame for _, frame in pairs])
     surely, simply = (calibrate(metric, SparsePointMetrics(RADIUS_PX, 0.5), draws=20) for metric in (apart, together))
-    assert dataclasses.replace(surely, sureness=None, threshold=simply.threshold) == simply
+    assert dataclasses.replace(surely, sureness=None, threshold=simply.threshold, scale=simply.scale) == simply
+    assert surely.scale == pytest.approx(simply.scale, rel=0.2)
     assert surely.sureness.low < surely.threshold < surely.sureness.high
     with pytest.raises(RuntimeError, match="by_frame=True"):
         together.labelled_frames()

@@ -93,7 +93,24 @@ def test_the_threshold_is_the_mean_in_logit():
         frames_of([(40, 1, 1)], [(41, 1, 1)]),
         4,
     )
-    assert mean == pytest.approx(1 / (1 + 9**-0.25))  # odds of 1/4, 4, 1 and 9
+    assert mean.threshold == pytest.approx(1 / (1 + 9**-0.25))  # odds of 1/4, 4, 1 and 9
+
+
+def test_scores_read_as_probabilities_in_the_mean_of_the_draws():
+    """A curve that crosses a half at a logit of 0 and one that does at 2, half as steep: in the mean at 1."""
+    scales = iter([ScoreScale(2.0, 0.0), ScoreScale(1.0, -2.0)])
+    frames = frames_of([(40, 1, 1)], [(41, 1, 1)])
+    mean, _ = chosen_anew("any", lambda frames: Chosen(0.5, "any", next(scales)), frames, 2)
+    assert mean.scale == pytest.approx(
+        ScoreScale(4 / 3, -4 / 3)
+    )  # a quarter and three quarters lie 2 log 3 / slope apart
+    assert mean.scale.probability(1 / (1 + np.exp(-1.0))) == pytest.approx(0.5)
+
+
+def test_draws_that_agree_on_the_scale_keep_it():
+    frames, scale = frames_of([(40, 1, 1)], [(41, 1, 1)]), ScoreScale(2.5, -3.0)
+    mean, _ = chosen_anew("any", lambda frames: Chosen(0.5, "any", scale), frames, 5)
+    assert mean.scale == pytest.approx(scale)
 
 
 @pytest.mark.parametrize(("peaks", "draws"), [(1, 20), (100_000, 10), (900_000, 5)])
