@@ -23,10 +23,12 @@ class LabelChance(Callback):
     Annotators mark about as many points on a crowded frame as on a sparse one. Of ``n`` objects ``k`` are labelled, so
     an object's chance of a label is ``k / n``, which differs from frame to frame, and a network that is to foretell
     labels learns that: where there is much, all scores are low, nodules' and wet spots' alike. No threshold suits both
-    frames then. Here the loss sees ``z + offset`` in place of the logits ``z``, with the logit of the chance as offset
-    (less the mean of all frames, so that scores stay where they are): what is known of the frame need not be learnt, as
-    exposure need not in a Poisson regression (offsets: McCullagh and Nelder 1989, Generalized Linear Models). Its use
-    here is ours. Neither evaluation nor prediction knows of it.
+    frames then. Here the loss sees ``z + offset`` in place of the logits ``z``, with ``strength`` times the logit of the
+    chance as offset (less the mean of all frames, so that scores stay where they are): what is known of the frame need
+    not be learnt, as exposure need not in a Poisson regression (offsets: McCullagh and Nelder 1989, Generalized Linear
+    Models). Its use here is ours. Neither evaluation nor prediction knows of it. With all of the logit, objects score
+    alike on all frames, but what is none is pushed down so little on crowded frames that it comes to score higher there
+    than elsewhere; hence the ``strength``.
 
     ``n`` is estimated in rounds, each after a validation: the probabilities of the frame's peaks add up to it
     (``Calibration.scale``), and it is the frame's labels at least. Until the first round, and where the validation set
@@ -38,15 +40,18 @@ class LabelChance(Callback):
     Args:
         start: share of the epochs after which the first round may come.
         rounds: number of rounds, spread evenly over the epochs from then on.
+        strength: share of the logit that is taken, above 0 and up to 1.
 
     Raises:
         InputError: an argument outside its range; at the start of ``fit``, if there is no validation set or no end.
     """
 
-    def __init__(self, start: float = 0.1, rounds: int = 5) -> None:
+    def __init__(self, start: float = 0.1, rounds: int = 5, strength: float = 0.7) -> None:
         if not 0 <= start <= 1 or rounds < 1:
             raise InputError(f"LabelChance: start must lie between 0 and 1, rounds be 1 or more, not {start}, {rounds}")
-        self.start, self.rounds = start, rounds
+        if not 0 < strength <= 1:
+            raise InputError(f"LabelChance: strength must lie above 0 and not above 1, not {strength}")
+        self.start, self.rounds, self.strength = start, rounds, strength
         self.n_rounds = 0
         self.offsets: dict[int, float] = {}
 
@@ -83,7 +88,7 @@ class LabelChance(Callback):
         if not objects:
             pl_module.print(f"label chance, round {due}: all training frames are exhaustive, so none needs an offset")
             return
-        self.offsets = offsets_of(data.frames["train"], objects)
+        self.offsets = offsets_of(data.frames["train"], objects, self.strength)
         data.teach(offsets=self.offsets)
         pl_module.print(f"label chance, round {due}: {_told(objects)} (threshold {calibration})")
 
@@ -101,16 +106,17 @@ class LabelChance(Callback):
         self.n_rounds, self.offsets = state_dict["rounds"], dict(state_dict["offsets"])
 
 
-def offsets_of(frames: Iterable[Frame], objects: Mapping[int, float]) -> dict[int, float]:
-    """The offset of each frame's logits, by image id: the logit of ``(k + 1/2) / (n + 1)``; their mean is 0.
+def offsets_of(frames: Iterable[Frame], objects: Mapping[int, float], strength: float) -> dict[int, float]:
+    """The offset of each frame's logits, by image id: ``strength`` times that of ``(k + 1/2) / (n + 1)``; mean 0.
 
     Args:
         frames: all of the training; ``k`` is the number of their points.
         objects: how many there seem to be on those that are not exhaustive; the points are the least.
+        strength: see ``LabelChance``.
     """
-    chances = {frame.image_id: _chance(frame, objects.get(frame.image_id, 0.0)) for frame in frames}
-    mean = float(np.mean([logit(chance) for chance in chances.values()]))
-    return {image_id: float(logit(chance)) - mean for image_id, chance in chances.items()}
+    logits = {frame.image_id: float(logit(_chance(frame, objects.get(frame.image_id, 0.0)))) for frame in frames}
+    mean = float(np.mean(list(logits.values())))
+    return {image_id: strength * (value - mean) for image_id, value in logits.items()}
 
 
 def _chance(frame: Frame, objects: float) -> float:

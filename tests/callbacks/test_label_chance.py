@@ -25,19 +25,24 @@ def frame(image_id, labels, exhaustive=False):
 
 
 def test_the_offset_is_the_logit_of_the_chance():
-    offsets = offsets_of([frame(1, 5), frame(2, 5), frame(3, 5)], {1: 11.0, 2: 54.0, 3: 2.0})
+    offsets = offsets_of([frame(1, 5), frame(2, 5), frame(3, 5)], {1: 11.0, 2: 54.0, 3: 2.0}, 1.0)
     assert sum(offsets.values()) == pytest.approx(0)
     assert offsets[1] - offsets[2] == pytest.approx(logit(5.5 / 12) - logit(5.5 / 55))
     assert offsets[3] - offsets[2] == pytest.approx(logit(0.9) - logit(5.5 / 55))  # five at least, and 5.5 of 6 is much
 
 
+def test_it_may_be_taken_in_part():
+    known = [frame(1, 5), frame(2, 5)], {1: 11.0, 2: 54.0}
+    assert offsets_of(*known, 0.3)[1] == pytest.approx(0.3 * offsets_of(*known, 1.0)[1])
+
+
 def test_whole_frames_have_one_chance_however_many_objects_they_hold():
-    offsets = offsets_of([frame(1, 2, True), frame(2, 90, True), frame(3, 0, True), frame(4, 0)], {4: 8.0})
+    offsets = offsets_of([frame(1, 2, True), frame(2, 90, True), frame(3, 0, True), frame(4, 0)], {4: 8.0}, 1.0)
     assert offsets[1] == offsets[2] == offsets[3] == pytest.approx(offsets[4] + logit(0.9) - logit(0.5 / 9))
 
 
 def test_frames_that_are_alike_have_none():
-    assert set(offsets_of([frame(1, 4), frame(2, 4)], {1: 9.0, 2: 9.0}).values()) == {0.0}
+    assert set(offsets_of([frame(1, 4), frame(2, 4)], {1: 9.0, 2: 9.0}, 1.0).values()) == {0.0}
 
 
 def test_with_it_a_classifier_learns_objects_and_without_it_how_many_there_are():
@@ -191,9 +196,11 @@ def test_it_waits_while_nothing_can_be_calibrated(spots, tmp_path, monkeypatch, 
     assert "too early" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("wrong", [{"start": -0.1}, {"start": math.nan}, {"rounds": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"start": -0.1}, {"start": math.nan}, {"rounds": 0}, {"strength": 0.0}, {"strength": math.nan}]
+)
 def test_arguments_are_checked(wrong):
-    with pytest.raises(InputError, match="LabelChance: start must lie"):
+    with pytest.raises(InputError, match="LabelChance: (start|strength) must lie"):
         LabelChance(**wrong)
 
 
