@@ -74,7 +74,12 @@ class GaussianEncoder:
 
 def cells_of(valid: Tensor, stride: int) -> Tensor:
     """Bring a pixel mask ``(B, 1, H, W)`` to the heatmap's cells: True where any pixel of the cell is."""
-    return F.max_pool2d(valid.float(), stride, stride, ceil_mode=True) > 0
+    return highest_of(valid.float(), stride) > 0
+
+
+def highest_of(values: Tensor, stride: int) -> Tensor:
+    """Bring numbers of pixels ``(B, 1, H, W)`` to the heatmap's cells: each the highest of its pixels."""
+    return F.max_pool2d(values, stride, stride, ceil_mode=True)
 
 
 class PeakDecoder:

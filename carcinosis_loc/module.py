@@ -16,7 +16,7 @@ from torchmetrics import MaxMetric, MeanMetric
 from carcinosis_loc.data.batch import Batch
 from carcinosis_loc.detector import FALLBACK_THRESHOLD, Detections, PointDetector
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.heatmap import GaussianEncoder, PeakDecoder, cells_of
+from carcinosis_loc.heatmap import GaussianEncoder, PeakDecoder, cells_of, highest_of
 from carcinosis_loc.losses import HeatmapLoss
 from carcinosis_loc.metrics import Calibration, PointF1, SparsePointMetrics, calibrate
 from carcinosis_loc.models import HeatmapNet
@@ -106,7 +106,7 @@ class PointModule(PointDetector):
 
     def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
         if batch.offset is not None:
-            logits = logits + batch.offset[:, None, None, None]
+            logits = logits + highest_of(batch.offset, self.net.stride)
         target = self.encoder(batch.points, batch.labelled, (logits.shape[-2], logits.shape[-1]), self.net.stride)
         return self.loss(logits, target, cells_of(batch.valid, self.net.stride))  # type: ignore[no-any-return]
 

@@ -2,6 +2,7 @@
 
 from carcinosis_loc.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint
 from carcinosis_loc.callbacks.configuration import ConfigFile
+from carcinosis_loc.callbacks.conspicuous_first import ConspicuousFirst
 from carcinosis_loc.callbacks.finite import FiniteLoss
 from carcinosis_loc.callbacks.first_batch import FirstBatch
 from carcinosis_loc.callbacks.inference import Inference
@@ -18,6 +19,7 @@ __all__ = [
     "AtomicCheckpointIO",
     "BestCheckpoint",
     "ConfigFile",
+    "ConspicuousFirst",
     "FiniteLoss",
     "FirstBatch",
     "Inference",

@@ -8,12 +8,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from scipy.special import logit
 
 from carcinosis_loc.callbacks.finding import expected_objects, training_data
+from carcinosis_loc.data.offsets import MOST, FrameOffsets
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics import calibrate
 from carcinosis_loc.module import PointModule
 from carcinosis_loc.points import Frame
 
-_MOST = 0.9  # chance of a label where all objects seem to have one: the logit of 1 is infinite
 _HALF = 0.5  # object that every frame is taken to have labelled, and unlabelled
 
 
@@ -23,8 +23,8 @@ class LabelChance(Callback):
     Annotators mark about as many points on a crowded frame as on a sparse one. Of ``n`` objects ``k`` are labelled, so
     an object's chance of a label is ``k / n``, which differs from frame to frame, and a network that is to foretell
     labels learns that: where there is much, all scores are low, nodules' and wet spots' alike. No threshold suits both
-    frames then. Here the loss sees ``z + offset`` in place of the logits ``z``, with ``strength`` times the logit of the
-    chance as offset (less the mean of all frames, so that scores stay where they are): what is known of the frame need
+    frames then. Here the loss sees ``z + offset`` in place of the logits ``z``, with ``strength`` times the chance's
+    logit as offset (less the mean of all frames, so that scores stay where they are): what is known of the frame need
     not be learnt, as exposure need not in a Poisson regression (offsets: McCullagh and Nelder 1989, Generalized Linear
     Models). Its use here is ours. Neither evaluation nor prediction knows of it. With all of the logit, objects score
     alike on all frames, but what is none is pushed down so little on crowded frames that it comes to score higher there
@@ -61,7 +61,7 @@ class LabelChance(Callback):
             raise InputError("LabelChance: it is calibrated on validation frames; give --data.val_json")
         if trainer.max_epochs is None or trainer.max_epochs < 1:
             raise InputError("LabelChance: its rounds are shares of the training; set trainer.max_epochs")
-        training_data(trainer, "LabelChance").teach(offsets=self.offsets)
+        training_data(trainer, "LabelChance").teach(offset=FrameOffsets(self.offsets))
 
     def on_validation_batch_end(  # the last batch: the weights that were validated are still in place
         self,
@@ -89,7 +89,7 @@ class LabelChance(Callback):
             pl_module.print(f"label chance, round {due}: all training frames are exhaustive, so none needs an offset")
             return
         self.offsets = offsets_of(data.frames["train"], objects, self.strength)
-        data.teach(offsets=self.offsets)
+        data.teach(offset=FrameOffsets(self.offsets))
         pl_module.print(f"label chance, round {due}: {_told(objects)} (threshold {calibration})")
 
     def _due(self, trainer: Trainer) -> int:
@@ -121,7 +121,7 @@ def offsets_of(frames: Iterable[Frame], objects: Mapping[int, float], strength: 
 
 def _chance(frame: Frame, objects: float) -> float:
     labels = len(frame.points)
-    return _MOST if frame.exhaustive else min(_MOST, (labels + _HALF) / (max(labels, objects) + 2 * _HALF))
+    return MOST if frame.exhaustive else min(MOST, (labels + _HALF) / (max(labels, objects) + 2 * _HALF))
 
 
 def _told(objects: Mapping[int, float]) -> str:

@@ -59,7 +59,7 @@ class Batch:
         dummy: True for a batch that only keeps a process busy that has no image: it counts nowhere.
         pixels: the B frames as they were read, ``(h, w, 3)``, RGB, on the host; empty where they can be read again.
         milestone: in a stream, what its chunk ends with.
-        offset: ``(B,)``, float32, in training: what the loss adds to each frame's logits (``LabelChance``); None is 0.
+        offset: ``(B, 1, 1, 1)`` or ``(B, 1, H, W)``, float32, in training: what the loss adds to the logits; None is 0.
     """
 
     image: Tensor

@@ -1,9 +1,9 @@
 """What callbacks have found out about the training frames since the training began."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-import torch
+from torch import Tensor
 
 from carcinosis_loc.data.additions import Additions, with_additions
 from carcinosis_loc.data.batch import Batch
@@ -16,17 +16,15 @@ class Taught:
     Attributes:
         additions: places that nobody labelled, by image id (``Teacher``).
         match_radius_px: how far a place may lie from a label that is the same object, image pixels.
-        offsets: what the loss adds to a frame's logits, by image id (``LabelChance``).
+        offset: what the loss adds to a batch's logits (``LabelChance``, ``ConspicuousFirst``); None adds nothing.
     """
 
     additions: Mapping[int, Additions] = field(default_factory=dict)
     match_radius_px: float = 0.0
-    offsets: Mapping[int, float] = field(default_factory=dict)
+    offset: Callable[[Batch], Tensor] | None = None
 
     def on(self, batch: Batch) -> Batch:
-        """The batch with the additions; where there are none, with the offsets, 0 for a frame that has none."""
-        if self.additions:  # they make up for the labels that lack, which is what the offsets are for
+        """The batch with the additions; where there are none, with the offset."""
+        if self.additions:  # they make up for the labels that lack, which is what the offset is for
             return with_additions(batch, self.additions, self.match_radius_px)
-        if not self.offsets:
-            return batch
-        return replace(batch, offset=torch.tensor([self.offsets.get(frame.image_id, 0.0) for frame in batch.frames]))
+        return batch if self.offset is None else replace(batch, offset=self.offset(batch))
