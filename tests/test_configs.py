@@ -8,6 +8,7 @@ from carcinosis_loc.configs import find_config, option_values, resolve_configs, 
 from carcinosis_loc.errors import InputError
 
 NAMES = {
+    "conspicuous_first.yaml",
     "demo.yaml",
     "generations.yaml",
     "hrnet_cat.yaml",
