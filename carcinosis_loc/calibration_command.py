@@ -41,7 +41,7 @@ def run_calibration(words: list[str]) -> None:
     except InputError as error:
         raise InputError(str(error).replace("carcloc validate", "carcloc calibrate")) from error
     settings = cli.config["validate"]
-    chosen = calibrate(cli.model.point_f1, cli.model.sparse)
+    chosen = calibrate(cli.model.point_f1, cli.model.sparse, labels_at_random=cli.model.labels_at_random)
     if chosen is None:
         raise InputError(
             f"{settings.data.val_json}: nothing to choose a threshold by: no exhaustive frame with points, and too few "

@@ -39,6 +39,8 @@ class PointModule(PointDetector):
         extra_radii_px: further radii at which F1 is reported.
         optimizer: called with the parameters.
         scheduler: called with the optimizer and the number of batches in the run; stepped per batch.
+        labels_at_random: whether it is known that annotators marked whichever objects of a frame (true), or the
+            conspicuous ones (false); the threshold is then chosen accordingly. null lets labels and scores tell.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class PointModule(PointDetector):
         scheduler: SchedulerCallable | None = None,
         match_radius_px: float = 6.0,
         extra_radii_px: Sequence[float] = (),
+        labels_at_random: bool | None = None,
     ) -> None:
         super().__init__()
         self.net = net
@@ -60,6 +63,7 @@ class PointModule(PointDetector):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.match_radius_px = match_radius_px
+        self.labels_at_random = labels_at_random
         self.calibration = None
         self.recipe: dict[str, Any] | None = None  # how to build this again; the command line fills it in
         self.point_f1 = PointF1(match_radius_px, FALLBACK_THRESHOLD, extra_radii_px, by_frame=True)
@@ -144,7 +148,7 @@ class PointModule(PointDetector):
     def on_validation_epoch_end(self) -> None:
         """Log what was counted, under ``val/``; while training, choose the threshold by it."""
         if self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking:
-            self.calibration = calibrate(self.point_f1, self.sparse)
+            self.calibration = calibrate(self.point_f1, self.sparse, labels_at_random=self.labels_at_random)
         self._finish("val")
 
     def on_test_epoch_start(self) -> None:

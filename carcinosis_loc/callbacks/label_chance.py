@@ -79,7 +79,7 @@ class LabelChance(Callback):
             return
         assert isinstance(pl_module, PointModule)
         self.n_rounds = due
-        calibration = calibrate(pl_module.point_f1, pl_module.sparse, draws=0)
+        calibration = calibrate(pl_module.point_f1, pl_module.sparse, draws=0, labels_at_random=True)
         if calibration is None:
             pl_module.print(f"label chance, round {due}: too early, no threshold is supported yet")
             return

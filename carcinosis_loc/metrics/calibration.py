@@ -68,17 +68,21 @@ class Calibration:
 
 
 def calibrate(
-    dense: PointF1, sparse: SparsePointMetrics, labels_first: bool = True, draws: int = DRAWS
+    dense: PointF1,
+    sparse: SparsePointMetrics,
+    labels_first: bool = True,
+    draws: int = DRAWS,
+    labels_at_random: bool | None = None,
 ) -> Calibration | None:
     """Choose a threshold from what was counted on a validation set; every process must ask.
 
     1. Exhaustive frames with points decide where there are any.
     2. Else a clear valley of the scores does (``find_valley``), unless the labels spread evenly over what lies above
        it: they are then missing at random, and say more (rule 4). If they crowd on its far side they are on the
-       conspicuous: a shallow valley decides too, as what they say of recall is wrong, and by its bottom, as the faint
-       objects lie low on the hill. If they lean a little (up to ``TILTED``), both tell: false peaks that score high
-       lead the valley's threshold too low, labels on the conspicuous would lead theirs too high. A mean of the two
-       logits is taken, in which the labels have three quarters of the say.
+       conspicuous: a shallow valley decides too, as what they say of recall is wrong, and halfway down to its bottom,
+       as the faint objects lie low on the hill. If they lean a little (up to ``TILTED``), both tell: false peaks that
+       score high lead the valley's threshold too low, labels on the conspicuous would lead theirs too high. A mean of
+       the two logits is taken, in which the labels have three quarters of the say.
     3. Else, if the labels taken at face value say that most objects are labelled, they are on the conspicuous, and the
        knee of the scores decides (``find_knee``) if there is one.
     4. Else the labels decide, by the F1 that they imply (``implied_f1``).
@@ -95,6 +99,8 @@ def calibrate(
         labels_first: False lets a clear valley decide alone, whatever the labels say, and a shallow one sooner (from
             ``LEANING`` on, else from ``CROWDED``): for those who ask because labels may not be missing at random.
         draws: of the frames; 0 chooses on the frames as they are, and does not tell how sure that is.
+        labels_at_random: what is known of the labels: True goes by them alone (rule 4), and by the scores only where
+            too few are found; False by the scores alone as long as they tell something; None finds out, by 2 to 4.
     """
     truth, figures = _plain(dense.compute()), _plain(sparse.compute())
     if truth["n_images"] > 0 and truth["best_f1"] > 0:
@@ -108,9 +114,11 @@ def calibrate(
 
     def again(drawn: LabelledFrames) -> Chosen | None:
         enough = labels is not None and drawn.found.any()
-        return by_labels_or_scores(drawn, implied(drawn, labels.scale) if labels and enough else None, labels_first)
+        told = implied(drawn, labels.scale) if labels and enough else None
+        return by_labels_or_scores(drawn, told, labels_first, labels_at_random)
 
-    return _calibration(by_labels_or_scores(frames, labels, labels_first), again, frames, counts, draws)
+    chosen = by_labels_or_scores(frames, labels, labels_first, labels_at_random)
+    return _calibration(chosen, again, frames, counts, draws)
 
 
 def _calibration(

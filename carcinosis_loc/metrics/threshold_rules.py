@@ -80,18 +80,21 @@ def implied(frames: LabelledFrames, start: ScoreScale | None = None) -> Implied:
     return Implied(threshold, scale, float(frames.n_labelled.sum()) / n_objects)
 
 
-def by_labels_or_scores(frames: LabelledFrames, labels: Implied | None, labels_first: bool) -> Chosen | None:
+def by_labels_or_scores(
+    frames: LabelledFrames, labels: Implied | None, labels_first: bool, at_random: bool | None = None
+) -> Chosen | None:
     """What sparsely labelled frames support, by the rules of ``calibrate``; None if nothing.
 
     Args:
         frames: the frames.
         labels: what their labels imply; None if too few were found to say something.
         labels_first: see ``calibrate``.
+        at_random: see ``calibrate``.
     """
     figures = hills(*frames.histograms())
-    if labels is not None and _within_background(frames, labels, figures["valley_bottom"]):
+    if at_random is None and labels is not None and _within_background(frames, labels, figures["valley_bottom"]):
         figures |= {"valley_depth": 1.0, "labels_lean": 0.0}
-    rule = _rule(figures, labels, labels_first)
+    rule = _rule(figures, labels, labels_first) if at_random is None else _told(figures, labels, at_random)
     if rule is None:
         return None
     if rule == "labels" and labels:
@@ -114,8 +117,10 @@ def _by_scores(rule: str, figures: Mapping[str, float]) -> tuple[float, float]:
     """The threshold by a rule without labels, and the score from which nearly all peaks are objects."""
     if rule == "knee":
         return figures["knee_threshold"], figures["labels_median"]
-    leaning = figures["labels_lean"] > LEANING
-    return figures["valley_bottom" if leaning else "valley_threshold"], figures["valley_top"]
+    threshold = figures["valley_threshold"]
+    if figures["labels_lean"] > LEANING:  # faint objects lie low on the hill: halfway down to the valley's bottom
+        threshold = float(expit((logit(threshold) + logit(figures["valley_bottom"])) / 2))
+    return threshold, figures["valley_top"]
 
 
 def _rule(figures: Mapping[str, float], labels: Implied | None, labels_first: bool) -> str | None:
@@ -130,3 +135,12 @@ def _rule(figures: Mapping[str, float], labels: Implied | None, labels_first: bo
     if labels is not None and not credible and figures["knee_threshold"] < figures["labels_median"]:
         return "knee"
     return "labels" if labels is not None else None
+
+
+def _told(figures: Mapping[str, float], labels: Implied | None, at_random: bool) -> str | None:
+    """The rule where it is known how labels were chosen."""
+    by_labels = "labels" if labels is not None else None
+    by_valley = "valley" if figures["valley_depth"] < 1 else None
+    if at_random:
+        return by_labels or by_valley
+    return by_valley or ("knee" if figures["knee_threshold"] < figures["labels_median"] else by_labels)

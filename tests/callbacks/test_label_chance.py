@@ -191,7 +191,9 @@ def test_frames_that_are_all_whole_need_none(spots, tmp_path, capsys):
 
 
 def test_it_waits_while_nothing_can_be_calibrated(spots, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("carcinosis_loc.callbacks.label_chance.calibrate", lambda dense, sparse, draws: None)
+    monkeypatch.setattr(
+        "carcinosis_loc.callbacks.label_chance.calibrate", lambda dense, sparse, draws, labels_at_random: None
+    )
     callback = taught(spots, tmp_path, LabelChance(**ONCE))
     assert callback.offsets == {}
     assert "too early" in capsys.readouterr().out

@@ -243,3 +243,39 @@ def test_a_dip_within_the_background_is_no_valley():
         labels = few._replace(share=frames.n_labelled.sum() / (40 * objects_per_frame))
         assert _within_background(frames, labels, bottom) == within
     assert not _within_background(frames, few._replace(share=0.9), 0.001)
+
+
+@pytest.mark.parametrize("chance", [a_fifth, by_halves(0.25, 0.03), the_conspicuous])
+@pytest.mark.parametrize(("at_random", "rule"), [(True, "labels"), (False, "valley")])
+def test_who_knows_how_labels_were_chosen_is_believed(chance, at_random, rule):
+    counts = counted(sparse=detections(random(), 1.0, -4.0, chance))
+    assert calibrate(*counts, labels_at_random=at_random).rule == rule
+    _, sparse = counts
+    if rule == "valley" and sparse.compute()["labels_lean"] > 6:  # halfway down, in logit
+        ends = (logit(sparse.compute()[f"valley_{end}"].item()) for end in ("bottom", "threshold"))
+        assert logit(calibrate(*counts, labels_at_random=False).threshold) == pytest.approx(sum(ends) / 2, abs=1e-4)
+
+
+def test_where_the_scores_tell_nothing_labels_on_the_conspicuous_do():
+    """No valley and no knee: the labels are all there is."""
+    assert calibrate(*counted(sparse=slope(random(), the_conspicuous)), labels_at_random=False).rule == "knee"
+    assert calibrate(*counted(sparse=slope(random(), the_conspicuous)), labels_at_random=True).rule == "labels"
+    flat = [
+        (Peaks(p.xy, np.linspace(0.9, 0.3, len(p.xy)).astype(np.float32)), f)
+        for p, f in detections(random(), 1.0, -4.0, a_fifth)
+    ]
+    assert calibrate(*counted(sparse=flat), labels_at_random=False).rule == "labels"
+
+
+@pytest.mark.parametrize("at_random", [True, False, None])
+def test_the_truth_decides_whatever_is_known_of_other_labels(at_random):
+    counts = counted(detections(random(), 1.0, -4.0), detections(random(), 3.0, -1.0, a_fifth))
+    assert calibrate(*counts, labels_at_random=at_random).rule == "exhaustive"
+
+
+@pytest.mark.parametrize("at_random", [True, False, None])
+def test_without_labels_a_clear_valley_decides_however_they_were_chosen(at_random):
+    bare = [(peaks, frame_of(np.empty((0, 2)), size=(200, 220))) for peaks, _ in detections(random(), 1.0, -4.0)]
+    assert calibrate(*counted(sparse=bare), labels_at_random=at_random).rule == "valley"
+    flat = [(Peaks(p.xy, np.linspace(0.9, 0.3, len(p.xy)).astype(np.float32)), frame) for p, frame in bare]
+    assert calibrate(*counted(sparse=flat), labels_at_random=at_random) is None
