@@ -62,7 +62,10 @@ class SameTraining(Callback):
         before = checkpoint.get(KEY)
         if not isinstance(before, dict):
             return
-        changed = sorted(name for name in {*before, *self.facts} if before.get(name) != self.facts.get(name))
+        null = _digest(b"None")  # an argument that an earlier version did not have
+        changed = sorted(
+            name for name in {*before, *self.facts} if before.get(name, null) != self.facts.get(name, null)
+        )
         if changed:
             more = f" and {len(changed) - _MOST_NAMED} more" if len(changed) > _MOST_NAMED else ""
             logger.warning(

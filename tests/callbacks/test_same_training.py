@@ -40,6 +40,16 @@ def test_the_same_again_says_nothing(spots, checkpoint, caplog):
     assert caplog.text == ""
 
 
+def test_an_argument_that_an_earlier_version_did_not_have_and_that_is_null_is_no_change(spots, checkpoint, caplog):
+    newer = config(spots)
+    newer["model"]["labels_at_random"] = None
+    callback(newer, spots).on_load_checkpoint(None, None, checkpoint)
+    assert caplog.text == ""
+    newer["model"]["labels_at_random"] = True
+    callback(newer, spots).on_load_checkpoint(None, None, checkpoint)
+    assert "resumed with another model.labels_at_random;" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [
