@@ -104,6 +104,14 @@ def test_a_threshold_that_is_sure_does_not_give_way_to_one_that_is_not(tested, t
     assert told[2][1][-1].endswith("--model.decoder.threshold 0.010 takes it all the same")
 
 
+def test_what_is_known_of_the_labels_reaches_the_rules(tested, spots, tmp_path, monkeypatch):
+    root, asked, real = tmp_path / "run", [], calibration_command.calibrate
+    shutil.copytree(tested, root)
+    monkeypatch.setattr(calibration_command, "calibrate", lambda *a, **known: asked.append(known) or real(*a, **known))
+    assert main([*calibrate_words(spots, root, "test.json"), "--model.labels_at_random", "false"]) == 0
+    assert asked == [{"labels_at_random": False}]
+
+
 def test_the_help_of_calibrate_is_its_own(capsys):
     assert main(["calibrate", "--help"]) == 0
     assert "into the file C itself" in capsys.readouterr().out
