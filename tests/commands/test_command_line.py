@@ -19,11 +19,8 @@ from carcinosis_loc.configs import shipped_names
 @pytest.mark.parametrize("name", shipped_names())
 def test_every_shipped_config_parses(name, spots, tmp_path, capsys):
     """``--print_config`` parses it whole; those that only hold a network are stacked on another."""
-    stacked = (
-        ["--config", "demo.yaml"]
-        if name.startswith(("hrnet_w", "hrnet_small", "teacher", "generations", "multi_gpu"))
-        else []
-    )
+    parts = ("hrnet_w", "hrnet_small", "teacher", "generations", "label_chance", "conspicuous_first", "multi_gpu")
+    stacked = ["--config", "demo.yaml"] if name.startswith(parts) else []
     assert main(["fit", *stacked, "--config", name, "--print_config"]) == 0
     config = yaml.safe_load(capsys.readouterr().out)
     assert config["model"]["net"]["class_path"] == "carcinosis_loc.models.HeatmapNet"
