@@ -8,13 +8,12 @@ from carcinosis_loc.callbacks.label_chance import LabelChance
 from carcinosis_loc.callbacks.processes import from_all_processes
 from carcinosis_loc.data import PointDataModule
 from carcinosis_loc.data.batch import Batch
-from carcinosis_loc.data.offsets import ContrastOffsets, log_contrast, octaves_for
+from carcinosis_loc.data.offsets import MOST, ContrastOffsets, log_contrast, octaves_for
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.module import PointModule
 
-_LEVEL = (
-    0.25  # quantile of the contrast of a frame's labels: of five the second faintest, as the faintest may be a slip
-)
+# Quantile of the contrast of a frame's labels: of five the second faintest, as the faintest may be a slip.
+_LEVEL = 0.25
 
 
 class ConspicuousFirst(Callback):
@@ -46,7 +45,7 @@ class ConspicuousFirst(Callback):
     """
 
     def __init__(self, power: float = 4.0, least: float = 0.05) -> None:
-        if not 0 < power < 100 or not 0 < least < 0.9:
+        if not 0 < power < 100 or not 0 < least < MOST:
             raise InputError(f"ConspicuousFirst: 0 < power < 100 and 0 < least < 0.9 must hold, not {power}, {least}")
         self.power, self.least = power, least
 

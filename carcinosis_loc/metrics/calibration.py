@@ -114,8 +114,8 @@ def calibrate(
 
     def again(drawn: LabelledFrames) -> Chosen | None:
         enough = labels is not None and drawn.found.any()
-        told = implied(drawn, labels.scale) if labels and enough else None
-        return by_labels_or_scores(drawn, told, labels_first, labels_at_random)
+        labels_drawn = implied(drawn, labels.scale) if labels and enough else None
+        return by_labels_or_scores(drawn, labels_drawn, labels_first, labels_at_random)
 
     chosen = by_labels_or_scores(frames, labels, labels_first, labels_at_random)
     return _calibration(chosen, again, frames, counts, draws)

@@ -94,7 +94,7 @@ def by_labels_or_scores(
     figures = hills(*frames.histograms())
     if at_random is None and labels is not None and _within_background(frames, labels, figures["valley_bottom"]):
         figures |= {"valley_depth": 1.0, "labels_lean": 0.0}
-    rule = _rule(figures, labels, labels_first) if at_random is None else _told(figures, labels, at_random)
+    rule = _rule(figures, labels, labels_first) if at_random is None else _rule_if_known(figures, labels, at_random)
     if rule is None:
         return None
     if rule == "labels" and labels:
@@ -137,7 +137,7 @@ def _rule(figures: Mapping[str, float], labels: Implied | None, labels_first: bo
     return "labels" if labels is not None else None
 
 
-def _told(figures: Mapping[str, float], labels: Implied | None, at_random: bool) -> str | None:
+def _rule_if_known(figures: Mapping[str, float], labels: Implied | None, at_random: bool) -> str | None:
     """The rule where it is known how labels were chosen."""
     by_labels = "labels" if labels is not None else None
     by_valley = "valley" if figures["valley_depth"] < 1 else None

@@ -56,7 +56,7 @@ def test_training_batches_carry_it_from_the_first_step_on(spots, tmp_path, capsy
                 assert offset[y, x] > offset.min() + 1  # a labelled spot stands out from its ground
 
 
-def test_the_loss_sees_it_and_the_frames_logits_alone_do_not_matter(spots):
+def test_the_loss_sees_the_highest_offset_of_each_cell(spots):
     data, module = spot_data(spots), bright_module()
     data.check("fit")
     batch = next(iter(data.train_dataloader()))

@@ -256,8 +256,8 @@ def test_who_knows_how_labels_were_chosen_is_believed(chance, at_random, rule):
         assert logit(calibrate(*counts, labels_at_random=False).threshold) == pytest.approx(sum(ends) / 2, abs=1e-4)
 
 
-def test_where_the_scores_tell_nothing_labels_on_the_conspicuous_do():
-    """No valley and no knee: the labels are all there is."""
+def test_labels_known_to_be_on_the_conspicuous_decide_last():
+    """The knee before them; without a valley and a knee they are all there is."""
     assert calibrate(*counted(sparse=slope(random(), the_conspicuous)), labels_at_random=False).rule == "knee"
     assert calibrate(*counted(sparse=slope(random(), the_conspicuous)), labels_at_random=True).rule == "labels"
     flat = [
