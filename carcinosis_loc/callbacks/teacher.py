@@ -27,8 +27,8 @@ class Teacher(Callback):
 
     Each round follows a validation, from whose labels and scores a calibration is chosen. Where the scores have a clear
     valley it decides alone: a teacher is of use where labels are not missing at random, and there they would mislead
-    it. The validated weights (the averaged ones, with a ``WeightAveraging`` callback) find the peaks of all training
-    frames that are not exhaustive.
+    it; unless it is known how they were chosen (``model.labels_at_random``). The validated weights (the averaged ones,
+    with a ``WeightAveraging`` callback) find the peaks of all training frames that are not exhaustive.
     A peak farther than the match radius from every label is
 
     - *sure* from probability ``sure`` up (``Calibration.scale``): labelled, but only in the later rounds;
@@ -152,7 +152,8 @@ class Teacher(Callback):
 
     def _teach(self, trainer: Trainer, module: PointModule) -> None:
         self.n_rounds = self._due(trainer)
-        calibration = calibrate(module.point_f1, module.sparse, labels_first=False, draws=0)
+        known = module.labels_at_random
+        calibration = calibrate(module.point_f1, module.sparse, labels_first=False, draws=0, labels_at_random=known)
         if calibration is None:
             if self.taught_itself:
                 self._stop(module, "the scores have collapsed, no threshold is supported any more")

@@ -90,7 +90,7 @@ def test_where_all_is_marked_the_network_goes_on(spots, tmp_path, capsys):
 def test_where_nothing_passes_the_network_goes_on(spots, tmp_path, monkeypatch, capsys):
     """And the best epoch is kept, not the latest."""
     nothing = Calibration(0.9, "labels", 5, 9, ScoreScale(2.0, -30.0))
-    monkeypatch.setattr(module_of_teacher, "calibrate", lambda dense, sparse, labels_first, draws: nothing)
+    monkeypatch.setattr(module_of_teacher, "calibrate", lambda dense, sparse, **how: nothing)
     watch, callback = Watch(), generations()
     trained(spots, tmp_path, callback, watch)
     assert counts(callback) == [0, 0]
@@ -100,7 +100,7 @@ def test_where_nothing_passes_the_network_goes_on(spots, tmp_path, monkeypatch, 
 
 def test_a_new_network_that_is_not_ready_keeps_what_the_one_before_it_found(spots, tmp_path, monkeypatch, capsys):
     left = [SOUND, SOUND, None, SOUND, SOUND]
-    monkeypatch.setattr(module_of_teacher, "calibrate", lambda dense, sparse, labels_first, draws: left.pop(0))
+    monkeypatch.setattr(module_of_teacher, "calibrate", lambda dense, sparse, **how: left.pop(0))
     callback = generations()
     trained(spots, tmp_path, callback, Watch())
     out = capsys.readouterr().out

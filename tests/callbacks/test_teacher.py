@@ -70,7 +70,7 @@ def test_a_resumed_run_knows_what_was_taught(spots, tmp_path):
 def chosen(monkeypatch, *calibrations):
     """Let the rounds see these, one after the other."""
     left = list(calibrations)
-    monkeypatch.setattr(teacher, "calibrate", lambda dense, sparse, labels_first, draws: left.pop(0))
+    monkeypatch.setattr(teacher, "calibrate", lambda dense, sparse, **how: left.pop(0))
 
 
 FLOODED = Calibration(0.001, "valley", 5, 9, ScoreScale(2.0, 40.0))
@@ -119,6 +119,17 @@ def test_what_was_best_before_a_round_counts_no_more(spots, tmp_path, monkeypatc
     trainer.fit(bright_module(threshold=None), spot_data(spots))
     assert counts(callback)[0] > 0
     assert torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] == kept
+
+
+@pytest.mark.parametrize("known", [True, False, None])
+def test_it_goes_by_what_is_known_of_the_labels(spots, tmp_path, monkeypatch, known):
+    asked = []
+    monkeypatch.setattr(teacher, "calibrate", lambda dense, sparse, **how: asked.append(how))
+    module = bright_module(threshold=None)
+    module.labels_at_random = known
+    fit = quiet_trainer(tmp_path, Teacher(start=0.0, rounds=1), max_epochs=2, limit_train_batches=1)
+    fit.fit(module, spot_data(spots, val_json=str(spots / "test.json")))
+    assert [how["labels_at_random"] for how in asked] == [known]
 
 
 def test_it_waits_while_nothing_can_be_calibrated(spots, tmp_path, monkeypatch, capsys):
