@@ -28,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--one-per-cluster-px", type=float, metavar="R", help="of points closer than R pixels, keep one at most"
     )
     parser.add_argument(
+        "--fewer-are-whole",
+        action="store_true",
+        help="an image that has fewer than --per-frame N points stays exhaustive: who was asked for N has marked all",
+    )
+    parser.add_argument(
         "--jitter-px", type=float, default=0.0, metavar="S", help="move points by a Gaussian of S pixels"
     )
     parser.add_argument(
@@ -51,7 +56,8 @@ def run(args: argparse.Namespace) -> None:
         InputError: see ``thin_file`` and ``whole_frames_file``.
     """
     if args.whole_frames is not None:
-        if args.conspicuous_first or args.one_per_cluster_px is not None or args.jitter_px or args.false_share:
+        more = (args.conspicuous_first, args.one_per_cluster_px is not None, args.fewer_are_whole)
+        if any(more) or args.jitter_px or args.false_share:
             raise InputError("--whole-frames keeps all points as they are; give it with --seed alone")
         kept = whole_frames_file(args.in_json, args.out_json, args.whole_frames, args.seed, overwrite=args.overwrite)
         print(f"{args.out_json}: {count_points(kept)} points, all of {len(kept['images'])} images")
@@ -64,16 +70,19 @@ def run(args: argparse.Namespace) -> None:
         per_frame=args.per_frame,
         conspicuous_first=args.conspicuous_first,
         one_per_cluster_px=args.one_per_cluster_px,
+        fewer_are_whole=args.fewer_are_whole,
         jitter_px=args.jitter_px,
         false_share=args.false_share,
         false_distance_px=args.false_distance_px,
         seed=args.seed,
     )
     images, points = len(sparse["images"]), count_points(sparse)
+    whole = sum(image["exhaustive"] for image in sparse["images"])
     false = sum(bool(annotation.get("false_point")) for annotation in sparse["annotations"])
     print(
         f"{args.out_json}: {points} points on {images} images, {points / max(images, 1):.1f} an image"
         + (f"; {false} of the points are false" if false else "")
+        + (f"; {whole} images are whole" if args.fewer_are_whole else "")
     )
     wanted = args.false_share * (points - false)
     if false < 0.9 * wanted - images:  # each image's share is rounded by chance

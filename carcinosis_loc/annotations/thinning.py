@@ -34,9 +34,10 @@ def thin(coco: Any, *, source: str = "labels", **how: Any) -> Coco:
     """Thin a COCO keypoint dictionary; a new one is returned and the given one stays as it is.
 
     Every triple with ``v > 0`` is one point. Points that are not kept get ``v = 0``; an annotation with none left
-    goes, ignore regions (``iscrowd: 1``) stay. All images stay and are no longer exhaustive. What is kept on an
-    image depends on the seed, the image's id and its points, not on the order of the annotations or on other
-    images; with the same seed a smaller ``per_frame`` or ``keep_share`` keeps a subset of what a larger one keeps.
+    goes, ignore regions (``iscrowd: 1``) stay. All images stay and are no longer exhaustive, but for those that
+    ``fewer_are_whole`` names. What is kept on an image depends on the seed, the image's id and its points, not on the
+    order of the annotations or on other images; with the same seed a smaller ``per_frame`` or ``keep_share`` keeps a
+    subset of what a larger one keeps.
 
     Args:
         coco: what ``json.load`` gives.
@@ -53,17 +54,19 @@ def thin(coco: Any, *, source: str = "labels", **how: Any) -> Coco:
     ignore = [annotation for annotation in file["annotations"] if annotation.get("iscrowd")]
     kept: list[dict[str, Any]] = [dict(annotation) for annotation in ignore]
     false: list[dict[str, Any]] = []
+    images = []
     for image in file["images"]:
         found = sorted(points[image["id"]], key=_Point.order)
         order, jitter, fancy = _streams(rule.seed, image["id"])
         chosen = _choose(found, rule, order)
         kept += _rewritten(chosen, annotations, image, rule.jitter_px, jitter)
         false += _false_points(len(chosen), found, file, image, rule, fancy)
+        whole = rule.fewer_are_whole and len(chosen) == len(found) < (rule.per_frame or 0)
+        images.append(image | {"exhaustive": whole and image.get("exhaustive") is not False})
     first = 1 + max(annotations, default=0)
     false = [annotation | {"id": first + i} for i, annotation in enumerate(false)]
     position = {image["id"]: i for i, image in enumerate(file["images"])}
     kept.sort(key=lambda annotation: (position[annotation["image_id"]], annotation["id"]))
-    images = [image | {"exhaustive": False} for image in file["images"]]
     return file | {"images": images, "annotations": kept + false}
 
 

@@ -16,6 +16,8 @@ class Thinning:
         conspicuous_first: keep the most conspicuous ones, by the annotations' ``conspicuity`` if all have it, else
             by ``area``; otherwise chance decides.
         one_per_cluster_px: of points closer than this, keep one at most.
+        fewer_are_whole: an image on which fewer than ``per_frame`` are kept, because it has no more, stays exhaustive,
+            as whoever was asked for so many and marks fewer has marked all.
         jitter_px: standard deviation by which the kept points are moved in x and in y; they stay on the image.
         false_share: false points to add, as a share of the kept ones.
         false_distance_px: how far a false point lies from every point of the dense labels, at least.
@@ -29,6 +31,7 @@ class Thinning:
     per_frame: int | None = None
     conspicuous_first: bool = False
     one_per_cluster_px: float | None = None
+    fewer_are_whole: bool = False
     jitter_px: float = 0.0
     false_share: float = 0.0
     false_distance_px: float = 10.0
@@ -43,6 +46,8 @@ class Thinning:
             raise InputError(f"per_frame is {self.per_frame}; it must be 0 or more")
         if self.false_share > 100:
             raise InputError(f"false_share is {self.false_share}; it must be 100 at most")
+        if self.fewer_are_whole and self.per_frame is None:
+            raise InputError("fewer_are_whole needs per_frame, which says how many were asked for; give it too")
         choice = (self.keep_share, self.per_frame, self.one_per_cluster_px)
         if self.conspicuous_first and all(value is None for value in choice):
             raise InputError("conspicuous_first needs keep_share, per_frame or one_per_cluster_px; give one of them")

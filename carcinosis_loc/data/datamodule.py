@@ -14,7 +14,7 @@ from carcinosis_loc.data.dataset import PATIENCE_S, PointDataset, Sample
 from carcinosis_loc.data.loading import TrainLoader, loading_options
 from carcinosis_loc.data.sampling import EvaluationBatches, TrainSampler
 from carcinosis_loc.data.sources import anonymous_items, check_names, read_source
-from carcinosis_loc.data.splits import anonymous, read_split, warn_of_shared_groups
+from carcinosis_loc.data.splits import anonymous, check_sizes, read_split, warn_of_shared_groups
 from carcinosis_loc.data.stream import FrameStream, stream_loader
 from carcinosis_loc.data.taught import Taught
 from carcinosis_loc.data.transforms import TrainTransform
@@ -44,6 +44,8 @@ class PointDataModule(LightningDataModule):
         category: name (or id) of the category whose points count; needed where a file has several.
         exhaustive_splits: splits (of train, val, test) whose frames count as exhaustively labelled unless they say
             otherwise themselves.
+        asked_per_frame: how many points annotators were asked to mark on a training frame, if there are as many: a
+            frame with fewer labels has no other objects, and counts as exhaustively labelled unless it says otherwise.
         allow_symlinks: let links inside the image folder lead out of it.
         train_transform: augmentation; null is ``TrainTransform`` with its defaults.
         samples_per_epoch: training samples of an epoch over all processes; null means each frame once.
@@ -68,6 +70,7 @@ class PointDataModule(LightningDataModule):
         num_workers: int = 2,
         category: str | None = None,
         exhaustive_splits: Sequence[str] = ("test",),
+        asked_per_frame: int | None = None,
         allow_symlinks: bool = False,
         train_transform: TrainTransform | None = None,
         samples_per_epoch: int | None = None,
@@ -88,6 +91,7 @@ class PointDataModule(LightningDataModule):
         self.num_workers = num_workers
         self.category = category
         self.exhaustive_splits = tuple(exhaustive_splits)
+        self.asked_per_frame = asked_per_frame
         self.allow_symlinks = allow_symlinks
         self.train_transform = train_transform
         self.samples_per_epoch = samples_per_epoch
@@ -117,7 +121,8 @@ class PointDataModule(LightningDataModule):
             if split not in self.frames:
                 self.frames[split] = self._read_source() if split == "predict" else self._read(split)
         if subcommand == "fit":
-            self._check_train_sizes()
+            resized = self.image_size is not None or self._transform().crop_size_px is not None
+            check_sizes(self.frames["train"], self.train_json, resized)
         paths = {split: getattr(self, f"{split}_json") for split in ("train", "val", "test")}
         read = {split: self.frames[split] for split in needed}
         warn_of_shared_groups(read, paths, named=not self.anonymize)
@@ -189,7 +194,7 @@ class PointDataModule(LightningDataModule):
         return self._taught.on(batch) if self.trainer is not None and self.trainer.training else batch
 
     def _check_numbers(self) -> None:
-        least = dict.fromkeys(("batch_size", "eval_batch_size", "samples_per_epoch"), 1)
+        least = dict.fromkeys(("batch_size", "eval_batch_size", "samples_per_epoch", "asked_per_frame"), 1)
         for name, minimum in {**least, **dict.fromkeys(("num_workers", "cache_mb", "patience_s"), 0)}.items():
             if getattr(self, name) is not None and getattr(self, name) < minimum:
                 raise InputError(f"--data.{name} must be at least {minimum}, not {getattr(self, name)}")
@@ -217,6 +222,7 @@ class PointDataModule(LightningDataModule):
             category=self.category,
             allow_symlinks=self.allow_symlinks,
             exhaustive=split in self.exhaustive_splits,
+            asked_per_frame=(self.asked_per_frame or 0) if split == "train" else 0,
         )
 
     def _required(self, name: str) -> str:
@@ -227,14 +233,6 @@ class PointDataModule(LightningDataModule):
 
     def _transform(self) -> TrainTransform:
         return self.train_transform or TrainTransform()
-
-    def _check_train_sizes(self) -> None:
-        sizes = sorted({frame.size for frame in self.frames["train"]})
-        if self.image_size is None and self._transform().crop_size_px is None and len(sizes) > 1:
-            raise InputError(
-                f"{self.train_json}: images differ in size ({sizes[0][1]} x {sizes[0][0]} to {sizes[-1][1]} x "
-                f"{sizes[-1][0]}); set --data.image_size, or crop_size_px of data.train_transform"
-            )
 
     def _dataset(self, split: str, transform: TrainTransform | None = None) -> PointDataset:
         return PointDataset(self.frames[split], transform, self.image_size, self.cache_mb, self.patience_s)

@@ -23,8 +23,18 @@ def read_split(
     category: str | None,
     allow_symlinks: bool,
     exhaustive: bool,
+    asked_per_frame: int = 0,
 ) -> list[Frame]:
     """Frames of a label file; ``exhaustive`` settles those that do not say it themselves.
+
+    Args:
+        split: how messages call it.
+        json_path: COCO keypoint file.
+        image_dir: folder of its images.
+        category: see ``read_coco``.
+        allow_symlinks: see ``read_coco``.
+        exhaustive: whether a frame that does not say so counts as exhaustively labelled.
+        asked_per_frame: a frame with fewer points than this that does not say otherwise is exhaustive, too.
 
     Raises:
         InputError: as ``read_coco``; or there is no image, or (``split`` is "train") not one labelled point.
@@ -34,8 +44,35 @@ def read_split(
         raise InputError(f'{json_path}: the {split} set is empty: "images" holds none')
     if split == "train" and not any(len(frame.points) for frame in frames):
         raise InputError(f"{json_path}: the training set is empty: none of its images has a labelled point")
-    _report(split, frames, assumed_exhaustive=exhaustive)
-    return [frame if frame.exhaustive is not None else replace(frame, exhaustive=exhaustive) for frame in frames]
+    settled = [_settled(frame, exhaustive or len(frame.points) < asked_per_frame) for frame in frames]
+    _report(split, settled, silent=sum(frame.exhaustive is None for frame in frames), assumed_exhaustive=exhaustive)
+    fewer = [frame for frame in frames if len(frame.points) < asked_per_frame]
+    if fewer and all(frame.exhaustive is False for frame in fewer):
+        _log.warning(
+            '%s: data.asked_per_frame changes nothing: the label file says "exhaustive": false of all %d images that '
+            "have fewer points; leave that out there",
+            split,
+            len(fewer),
+        )
+    return settled
+
+
+def _settled(frame: Frame, exhaustive: bool) -> Frame:
+    return frame if frame.exhaustive is not None else replace(frame, exhaustive=exhaustive)
+
+
+def check_sizes(frames: Iterable[Frame], json_path: str | None, resized: bool) -> None:
+    """Whether training frames of different sizes fit into one batch.
+
+    Raises:
+        InputError: they are neither ``resized`` nor cropped, and differ.
+    """
+    sizes = sorted({frame.size for frame in frames})
+    if not resized and len(sizes) > 1:
+        raise InputError(
+            f"{json_path}: images differ in size ({sizes[0][1]} x {sizes[0][0]} to {sizes[-1][1]} x "
+            f"{sizes[-1][0]}); set --data.image_size, or crop_size_px of data.train_transform"
+        )
 
 
 def warn_of_shared_groups(
@@ -86,10 +123,9 @@ def _groups_of(frames: Iterable[Frame]) -> set[str]:
     return {frame.group for frame in frames if frame.group is not None}
 
 
-def _report(split: str, frames: list[Frame], *, assumed_exhaustive: bool) -> None:
+def _report(split: str, frames: list[Frame], *, silent: int, assumed_exhaustive: bool) -> None:
     points = sum(len(frame.points) for frame in frames)
-    silent = sum(frame.exhaustive is None for frame in frames)
-    exhaustive = sum(frame.exhaustive is True for frame in frames) + silent * assumed_exhaustive
+    exhaustive = sum(frame.exhaustive is True for frame in frames)
     _log.info(
         "%s: %d images, %d points (%.1f a frame); %d frames count as exhaustively labelled, %d as sparsely (%s)",
         split,
@@ -98,7 +134,7 @@ def _report(split: str, frames: list[Frame], *, assumed_exhaustive: bool) -> Non
         points / len(frames),
         exhaustive,
         len(frames) - exhaustive,
-        f"{silent} of them by data.exhaustive_splits" if silent else "all by the label file",
+        f"{silent} of them by the options of data" if silent else "all by the label file",
     )
     most = max(len(frame.points) for frame in frames)
     if assumed_exhaustive and silent and most <= _FEW_POINTS:

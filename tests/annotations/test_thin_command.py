@@ -47,6 +47,8 @@ def test_it_takes_every_option(dense, tmp_path, capsys):
     capsys.readouterr()
     run(dense, out, "--per-frame", 4, "--jitter-px", 2, "--false-share", 0.5, "--seed", 7, "--overwrite")
     assert "4 of the points are false" in capsys.readouterr().out
+    run(dense, out, "--per-frame", 9, "--fewer-are-whole", "--overwrite")
+    assert "; 2 images are whole" in capsys.readouterr().out
     run(dense, tmp_path / "far.json", "--false-share", 1, "--false-distance-px", 90)
     assert len(kept(tmp_path / "far.json")) == 16
 

@@ -12,6 +12,8 @@ from thin_labels import GRID, labels, many_points_an_annotation, points, seeds, 
 from carcinosis_loc.annotations.thinning import count_points, thin
 from carcinosis_loc.errors import InputError
 
+WHOLE = {"fewer_are_whole": True}
+
 
 def test_nothing_asked_keeps_all_points_and_says_that_they_are_not_all():
     dense = labels(GRID[:7], [])
@@ -186,3 +188,21 @@ def test_negative_and_large_image_ids_have_streams_too():
         for annotation in dense["annotations"]:
             annotation["image_id"] = image_id
         assert len(points(thin(dense, per_frame=5))) == 5
+
+
+def test_images_with_fewer_points_than_asked_for_stay_whole_if_that_is_wanted():
+    dense = labels([], GRID[:2], GRID[:3], GRID[:9], GRID[:2])
+    dense["images"][4]["exhaustive"] = False
+    whole = [[image["exhaustive"] for image in thin(dense, per_frame=3, **how)["images"]] for how in ({}, WHOLE)]
+    assert whole == [[False] * 5, [True, True, False, False, False]]
+
+
+@given(some_points, st.integers(0, 8), st.floats(0, 30), seeds)
+def test_no_image_that_lost_a_point_is_whole(there, n, gap, seed):
+    sparse = thin(labels(there), per_frame=n, one_per_cluster_px=gap, seed=seed, **WHOLE)
+    assert sparse["images"][0]["exhaustive"] == (len(points(sparse)) == len(there) < n)
+
+
+def test_fewer_than_what_has_to_be_said():
+    with pytest.raises(InputError, match="fewer_are_whole needs per_frame"):
+        thin(labels(GRID[:2]), keep_share=0.5, **WHOLE)

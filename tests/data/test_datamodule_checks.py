@@ -34,6 +34,7 @@ def test_paths_that_are_missing_are_named(subcommand, arguments, name):
         ({"num_workers": -1}, "num_workers"),
         ({"cache_mb": -1}, "cache_mb"),
         ({"samples_per_epoch": 0}, "samples_per_epoch"),
+        ({"asked_per_frame": 0}, "asked_per_frame"),
         ({"image_size": (0, 5)}, "image_size"),
         ({"exhaustive_splits": ("tset",)}, "exhaustive_splits"),
     ],
@@ -76,6 +77,25 @@ def test_whose_word_counts_for_exhaustive(make_split, image_dir):
     assert flags("test") == [False, True]
     assert flags("test", exhaustive_splits=()) == [False, False]
     assert flags("val", exhaustive_splits=["val"]) == [True, True]
+
+
+def test_a_frame_with_fewer_labels_than_were_asked_for_is_whole(make_split, image_dir, caplog):
+    train, val = make_split("train", SIZES[:3], points_each=4), make_split("val", SIZES[:2], points_each=2)
+    edit(train, lambda document: document["annotations"].pop())
+    data = module(image_dir, train_json=train, val_json=val, asked_per_frame=4)
+    data.check("fit")
+    assert [frame.exhaustive for frame in data.frames["train"]] == [False, False, True]
+    assert [frame.exhaustive for frame in data.frames["val"]] == [False, False]  # few objects would lead a threshold
+    assert "changes nothing" not in caplog.text
+
+
+def test_what_a_frame_says_itself_wins_over_how_many_labels_it_has(make_split, image_dir, caplog):
+    data = module(image_dir, train_json=make_split("train", SIZES[:2], exhaustive=False), asked_per_frame=4)
+    data.check("fit")
+    assert not any(frame.exhaustive for frame in data.frames["train"])
+    assert (
+        'data.asked_per_frame changes nothing: the label file says "exhaustive": false of all 2 images' in caplog.text
+    )
 
 
 def test_each_split_is_summed_up_in_one_line(make_split, image_dir, caplog):
