@@ -131,11 +131,18 @@ class PointModule(PointDetector):
             values |= dense
         if sparse["n_images"] > 0:
             values |= {("sparse_" + name if name.startswith("n_") else name): value for name, value in sparse.items()}
-        values["selection"] = dense["best_f1"] if dense["n_points"] > 0 else sparse["lee_liu"]
+        values |= self._selection(dense, sparse)
         for metric in (self.eval_loss, self.peaks_per_frame, self.max_probability):
             metric.reset()
         self.results = {name: float(value) for name, value in values.items()}
         self.log_dict({f"{stage}/{name}": value for name, value in self.results.items()})
+
+    def _selection(self, dense: dict[str, Tensor], sparse: dict[str, Tensor]) -> dict[str, Tensor]:
+        """By what ``BestCheckpoint`` chooses, and its standard error: the whole score where it tells nothing."""
+        if dense["n_points"] > 0:
+            return {"selection": dense["best_f1"], "selection_error": torch.zeros_like(dense["best_f1"])}
+        error = sparse["lee_liu"] if self.labels_at_random is False else sparse["lee_liu_error"]
+        return {"selection": sparse["lee_liu"], "selection_error": error}
 
     def on_validation_epoch_start(self) -> None:
         """Empty the metrics."""

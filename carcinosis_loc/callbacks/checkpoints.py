@@ -1,6 +1,7 @@
 """Checkpoints: the best and the last, written whole or not at all, read without running anything."""
 
 import io
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -37,8 +38,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return read_checkpoint(Path(path))
 
 
+_SURELY = 2.0  # standard errors
+
+
 class BestCheckpoint(ModelCheckpoint):
-    """Keeps ``best.ckpt``: the epoch with the highest ``val/selection``; the last one if that stays 0, or unknown.
+    """Keeps ``best.ckpt``: the latest epoch whose ``val/selection`` is not surely below the highest of all.
+
+    Sure are two of the highest score's ``val/selection_error``; where that is 0 or not logged, the highest itself is
+    kept. A schedule ends where a network is best, and a few hundred labels are too few to contradict it by chance (the
+    rule of one standard error, Breiman et al. 1984, asked of time). A network that breaks down is surely below. While
+    nothing is found, and where nothing is known, it is the last epoch.
 
     Its state holds names of files and no paths. So a run whose folder was moved goes on exactly, and a checkpoint that
     is handed on says nothing of where it was.
@@ -49,27 +58,40 @@ class BestCheckpoint(ModelCheckpoint):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, filename="best", monitor="val/selection", mode="max", enable_version_counter=False)
+        self.highest = self.enough = -math.inf  # the highest score, and what is not surely below it
 
     def state_dict(self) -> dict[str, Any]:
         """Lightning's, without folders."""
-        return _map_paths(super().state_dict(), lambda path: Path(path).name) | {"dirpath": ""}
+        return _map_paths(super().state_dict(), lambda path: Path(path).name) | {
+            "dirpath": "",
+            "highest": self.highest,
+            "enough": self.enough,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Lightning's, in this folder, and of this file alone: what it has named, Lightning later removes."""
         own = str(Path(str(self.dirpath)) / f"{self.filename}.ckpt")
         super().load_state_dict(_map_paths(state_dict, lambda path: own) | {"dirpath": self.dirpath})
         self.current_score = state_dict.get("current_score")  # Lightning saves it and forgets to load it
+        self.highest, self.enough = state_dict.get("highest", -math.inf), state_dict.get("enough", -math.inf)
 
     def forget(self) -> None:
         """What was best so far counts no more; the next epoch is the best until another beats it."""
         self.best_k_models, self.best_model_score, self.current_score = {}, None, None
         self.kth_best_model_path, self.kth_value = "", torch.tensor(float("-inf"))
+        self.highest = self.enough = -math.inf
 
     def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
-        """Lightning's; but while nothing was found yet, no epoch is better than a later one."""
+        """Lightning's, by the rule of the class; while nothing was found yet, no epoch is better than a later one."""
         if self.best_model_score is not None and not self.best_model_score > 0:
             self.forget()
-        return super().check_monitor_top_k(trainer, current)
+        better = super().check_monitor_top_k(trainer, current)
+        if current is None:
+            return better
+        if current > self.highest:
+            error = float(trainer.callback_metrics.get("val/selection_error", 0.0))
+            self.highest, self.enough = float(current), float(current) - _SURELY * error
+        return better or bool(trainer.strategy.reduce_boolean_decision(self.enough < float(current)))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Without any validation the last epoch is the best that is known."""

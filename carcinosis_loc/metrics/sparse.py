@@ -35,6 +35,7 @@ class SparsePointMetrics(PointMetric):
     - ``predicted_per_frame``: predicted points a frame at ``threshold``.
     - ``lee_liu``, ``lee_liu_threshold``: the highest score of all thresholds and the threshold for it, chosen as
       ``PointF1`` chooses its best.
+    - ``lee_liu_error``: standard error of that score, as far as it comes from which labels there are.
     - ``estimated_objects_per_frame``, ``labelled_share``: how many objects there seem to be, and the share of them
       that is labelled (``scale_by_labels``), **if labels are missing at random on each frame**; 0 where too few labels
       are found (``estimated_objects`` says None).
@@ -73,8 +74,11 @@ class SparsePointMetrics(PointMetric):
         all_found, all_predicted = at_or_above(found), at_or_above(predicted)
         scores = lee_liu(all_found, all_predicted, n_labelled)
         at_threshold = float(lee_liu(np.array(n_found), np.array(n_predicted), n_labelled))
-        candidates = (best_threshold(scores, predicted), (at_threshold, self.threshold))
-        highest, threshold = max(candidates, key=lambda pair: pair[0])
+        candidates = (
+            (*best_threshold(scores, predicted), int(all_found[np.argmax(scores)])),
+            (at_threshold, self.threshold, n_found),
+        )
+        highest, threshold, found_then = max(candidates, key=lambda one: one[0])
         recall = recall_beyond_chance(all_found, all_predicted, n_labelled, area_px, self.match_radius_px)
         told = estimated_objects(recall, all_predicted, n_labelled) is not None
         n_objects = scale_by_labels(self._labelled_frames())[1] if told else 0.0
@@ -84,6 +88,7 @@ class SparsePointMetrics(PointMetric):
                 "predicted_per_frame": quotient(n_predicted, n_images),
                 "lee_liu": highest,
                 "lee_liu_threshold": threshold,
+                "lee_liu_error": highest * relative_error(found_then, n_labelled),
                 "estimated_objects_per_frame": quotient(n_objects, n_images),
                 "labelled_share": min(1.0, quotient(n_labelled, n_objects)),
                 **hills(found, predicted),
@@ -96,6 +101,18 @@ class SparsePointMetrics(PointMetric):
 def lee_liu(found: Int64, predicted: Int64, n_labelled: int) -> Float64:
     """``recall^2 * labelled / predicted`` of counts of any shape; 0 where nothing is labelled or predicted."""
     return ratio(found.astype(np.float64) ** 2, predicted * float(n_labelled))
+
+
+def relative_error(found: int, n_labelled: int) -> float:
+    """Standard error of the Lee-Liu score over the score, 1 at most: twice that of recall, as of a binomial draw.
+
+    Recall is taken as one label more found and one more missed, so that a few labels, all found, leave some doubt.
+
+    Args:
+        found: labels that are found.
+        n_labelled: all labels.
+    """
+    return min(1.0, 2 * ((n_labelled - found + 1) / ((found + 1) * n_labelled)) ** 0.5) if found else 1.0
 
 
 def hills(found: Int64, predicted: Int64) -> dict[str, float]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from slow_matching import RADII, SCORES, counts_at, frame_of, frames, peaks_at, peaks_of
 
 from carcinosis_loc.metrics import SparsePointMetrics
+from carcinosis_loc.metrics.sparse import lee_liu, relative_error
 from carcinosis_loc.points import Peaks
 
 
@@ -37,6 +38,7 @@ def test_by_hand():
         "recall_on_labelled": 2 / 3,
         "predicted_per_frame": 4 / 2,
         "lee_liu": pytest.approx(4 / 9),
+        "lee_liu_error": pytest.approx(4 / 9 * 2 * (2 / (3 * 3)) ** 0.5),
         "lee_liu_threshold": pytest.approx(1 / 3, abs=1e-3),  # midway between 0.5 and 0.2, in logit
         "labels_lean": 0,
         "knee_threshold": 1,  # none
@@ -45,6 +47,22 @@ def test_by_hand():
         "n_images": 2,
         "n_labelled": 3,
     }
+
+
+@given(st.integers(1, 400), st.floats(0.05, 0.95), st.integers(0, 2**32 - 1))
+@settings(max_examples=10)
+def test_the_error_is_how_much_the_score_moves_with_which_labels_there_are(n_labelled, recall, seed):
+    """Against draws: labels that are found with this probability, by as many peaks each time."""
+    n = n_labelled + 200
+    found = np.random.default_rng(seed).binomial(n, recall, 4000)
+    scores = lee_liu(found, np.full(4000, 1000), n)
+    error = lee_liu(np.array(recall * n), np.array(1000), n) * relative_error(round(recall * n), n)
+    assert scores.std() == pytest.approx(error, rel=0.15)
+
+
+def test_a_score_that_nothing_was_found_for_is_all_error():
+    assert relative_error(0, 5) == relative_error(1, 400) == relative_error(0, 0) == 1
+    assert 0 < relative_error(400, 400) < relative_error(5, 5) < 1
 
 
 def test_more_peaks_that_find_nothing_lower_the_score():
