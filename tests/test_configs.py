@@ -9,6 +9,7 @@ from carcinosis_loc.errors import InputError
 
 NAMES = {
     "conspicuous_first.yaml",
+    "conspicuous_labels.yaml",
     "demo.yaml",
     "generations.yaml",
     "hrnet_cat.yaml",
@@ -22,6 +23,7 @@ NAMES = {
     "nuclei.yaml",
     "retina.yaml",
     "label_chance.yaml",
+    "random_labels.yaml",
     "teacher.yaml",
 }
 

@@ -79,6 +79,8 @@ class LabelChance(Callback):
             return
         assert isinstance(pl_module, PointModule)
         self.n_rounds = due
+        if training_data(trainer, "LabelChance").taught.additions:
+            return  # a teacher has taken over
         calibration = calibrate(pl_module.point_f1, pl_module.sparse, draws=0, labels_at_random=True)
         if calibration is None:
             pl_module.print(f"label chance, round {due}: too early, no threshold is supported yet")

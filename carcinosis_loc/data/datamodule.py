@@ -104,7 +104,7 @@ class PointDataModule(LightningDataModule):
         self.stream: FrameStream | None = None  # in place of frames, where there is a video to predict on
         self._train_loader: TrainLoader | None = None
         self._left_off: dict[str, int] = {}
-        self._taught = Taught()
+        self.taught = Taught()
 
     def check(self, subcommand: str) -> None:
         """Read and validate all that ``subcommand`` needs; ``setup`` then uses the result.
@@ -187,11 +187,11 @@ class PointDataModule(LightningDataModule):
 
     def teach(self, **known: Any) -> None:
         """From the next training batch on, use these attributes of ``Taught``, in place of earlier ones."""
-        self._taught = replace(self._taught, **known)
+        self.taught = replace(self.taught, **known)
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Bring what was taught to a training batch; Lightning calls this in the main process."""
-        return self._taught.on(batch) if self.trainer is not None and self.trainer.training else batch
+        return self.taught.on(batch) if self.trainer is not None and self.trainer.training else batch
 
     def _check_numbers(self) -> None:
         least = dict.fromkeys(("batch_size", "eval_batch_size", "samples_per_epoch", "asked_per_frame"), 1)

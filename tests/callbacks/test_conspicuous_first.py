@@ -74,7 +74,7 @@ def levels_of(spots, tmp_path, **options):
 
     class Keep(ConspicuousFirst):
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-            known.update(trainer.datamodule._taught.offset.levels)
+            known.update(trainer.datamodule.taught.offset.levels)
             torch.save(known, tmp_path / f"{trainer.global_rank}.pt")
 
     taught(spots, tmp_path, Keep(), max_epochs=1, **options)

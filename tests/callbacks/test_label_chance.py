@@ -133,19 +133,22 @@ def test_a_frame_without_an_offset_has_none(spots):
     assert Taught().on(batch) is batch
 
 
-def test_what_a_teacher_adds_takes_its_place(spots, tmp_path):
+def test_what_a_teacher_adds_takes_its_place(spots, tmp_path, capsys):
     offsets = []
 
     class Watch(Teacher):
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
             offsets.append(batch.offset)
 
-    teacher, chance = Watch(start=0.6, rounds=1, believe_from=0.0), LabelChance(**ONCE)
+    teacher, chance = Watch(start=0.6, rounds=1, believe_from=0.0), LabelChance(start=0.0, rounds=4)
     data = spot_data(spots, val_json=str(spots / "test.json"))
     quiet_trainer(tmp_path, teacher, chance, max_epochs=4, limit_train_batches=1).fit(
         bright_module(threshold=None), data
     )
     assert [known is not None and bool(known.any()) for known in offsets] == [False, True, True, False]
+    said = capsys.readouterr().out
+    assert "label chance, round 3" in said
+    assert "label chance, round 4" not in said  # nothing would come of it
     assert sum(len(known.sure) for known in teacher.additions.values()) == N_UNLABELLED
 
 
