@@ -15,6 +15,7 @@ from carcinosis_loc.callbacks.generations import Weights, begin_anew, cycles_war
 from carcinosis_loc.callbacks.rounds import Rounds
 from carcinosis_loc.data import Additions
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.losses import HeatmapLoss
 from carcinosis_loc.metrics import Calibration, calibrate
 from carcinosis_loc.module import PointModule
 
@@ -62,6 +63,8 @@ class Teacher(Callback):
             elder, and believes from its first round on; the other arguments hold for each. The learning rate should
             have as many cycles (``OneCycle``'s ``cycles``). Where nothing was found that could be taught, the network
             goes on instead.
+        loss: of a network that another one teaches from its first step on, in place of the model's. What suits few
+            labels, a tail that forgives, is too kind where hardly any is lacking. null keeps the model's.
 
     Raises:
         InputError: an argument outside its range; at the start of ``fit``, if there is no validation set or no end, or
@@ -77,14 +80,15 @@ class Teacher(Callback):
         doubt: float = 0.25,
         elder: str | None = None,
         generations: int = 1,
+        loss: HeatmapLoss | None = None,
     ) -> None:
         self.when = Rounds(start, rounds, believe_from, generations)
         if not 0 < doubt <= sure < 1:
             raise InputError(f"Teacher: 0 < doubt <= sure < 1 must hold, not {doubt} and {sure}")
         self.sure, self.doubt = sure, doubt
-        self.elder, self.generations = elder, generations
+        self.elder, self.generations, self.loss = elder, generations, loss
         self.generation, self.n_rounds, self.stopped = 0, 0, False
-        self.taught_itself, self._resumed = False, False
+        self.taught_itself, self.loss_changed, self._resumed = False, False, False
         self._first: Weights = {}
         self.rule, self.peaks_per_frame = "", 0.0
         self.additions: dict[int, Additions] = {}
@@ -102,6 +106,8 @@ class Teacher(Callback):
             self._first = first_weights(pl_module)
         if self.elder is not None and not self._resumed:
             self._inherit(trainer, pl_module, Path(self.elder))
+        if self.elder is not None or self.loss_changed:
+            self._change_loss(pl_module)
         self._hand_over(trainer, pl_module)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -116,6 +122,7 @@ class Teacher(Callback):
             if self._teaches and not self.stopped:
                 assert isinstance(pl_module, PointModule)
                 begin_anew(trainer, pl_module, self._first)
+                self._change_loss(pl_module)
                 pl_module.print(f"teacher: network {self.generation + 1} of {self.generations} begins")
         for checkpoint in trainer.checkpoint_callbacks:
             if isinstance(checkpoint, BestCheckpoint) and self._teaches and self.rule != "exhaustive":
@@ -187,6 +194,11 @@ class Teacher(Callback):
         self._take(found, calibration)
         module.print(f"teacher, {path.name}: {self._told(found)} (threshold {calibration})")
 
+    def _change_loss(self, module: PointModule) -> None:
+        self.loss_changed = True
+        if self.loss is not None:
+            module.loss = self.loss.to(module.device)
+
     def _stop(self, module: PointModule, why: str) -> None:
         self.additions, self.stopped = {}, True
         module.print(f"teacher: {why}; it stops and takes all back")
@@ -218,7 +230,7 @@ class Teacher(Callback):
         }
         first = dict(self._first) if self.generation + 1 < self.generations else {}
         counts = {"generation": self.generation, "rounds": self.n_rounds, "stopped": self.stopped}
-        counts["taught_itself"] = self.taught_itself
+        counts |= {"taught_itself": self.taught_itself, "loss_changed": self.loss_changed}
         told = {"rule": self.rule, "peaks_per_frame": self.peaks_per_frame, "additions": additions}
         return {**counts, **told, "first": first}
 
@@ -232,4 +244,5 @@ class Teacher(Callback):
             for image_id, (sure, unsure) in state_dict["additions"].items()
         }
         self.taught_itself = state_dict.get("taught_itself", self.n_rounds > 0 and self._teaches)
+        self.loss_changed = state_dict.get("loss_changed", False)
         self._resumed = True

@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import EMAWeightAveraging
 from carcinosis_loc.callbacks import Teacher
 from carcinosis_loc.callbacks import teacher as module_of_teacher
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.losses import WeightedBCE
 from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.metrics.probability import ScoreScale
 from carcinosis_loc.schedules import OneCycle
@@ -122,6 +123,42 @@ def test_a_run_that_was_broken_off_goes_on_exactly(spots, tmp_path):
         again = Watch()
         resumed = trained(spots, tmp_path / "again", generations(), again, resume=path)
         assert torch.equal(resumed.net.bias, whole.net.bias)
+
+
+class Losses(Callback):
+    """Whose loss each epoch begins with."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if batch_idx == 0:
+            self.seen.append(type(pl_module.loss).__name__)
+
+
+def test_a_network_that_another_one_teaches_has_the_teachers_loss(spots, tmp_path):
+    def seen(root, watch, resume=None):
+        losses = Losses()
+        data = spot_data(spots, val_json=str(spots / "test.json"))
+        callback = Teacher(start=0.0, rounds=1, generations=3, loss=WeightedBCE())
+        callbacks = [EMAWeightAveraging(decay=0.9), callback, watch, losses]
+        fit = quiet_trainer(root, *callbacks, max_epochs=EPOCHS, limit_train_batches=3)
+        fit.fit(learning_module(), data, ckpt_path=resume)
+        return losses.seen
+
+    for epoch in (1, 2):
+        path = tmp_path / f"{epoch}.ckpt"
+        assert seen(tmp_path / "whole", Watch(epoch, path)) == ["HeatmapMSE"] * 2 + ["WeightedBCE"] * 4
+        assert seen(tmp_path / "again", Watch(), path) == (["HeatmapMSE"] * 2 + ["WeightedBCE"] * 4)[epoch + 1 :]
+
+
+def test_where_the_network_goes_on_it_keeps_its_loss(spots, tmp_path):
+    losses = Losses()
+    data = spot_data(spots, val_json=str(spots / "test.json"), exhaustive_splits=["train"])
+    callback = Teacher(start=0.0, rounds=1, generations=3, loss=WeightedBCE())
+    fit = quiet_trainer(tmp_path, EMAWeightAveraging(decay=0.9), callback, losses, max_epochs=EPOCHS)
+    fit.fit(learning_module(), data)
+    assert set(losses.seen) == {"HeatmapMSE"}
 
 
 def test_the_last_one_keeps_no_first_weights(spots, tmp_path):
