@@ -118,4 +118,31 @@ def resolve_configs(arguments: list[str]) -> list[str]:
             resolved[i + 1] = find_config(arguments[i + 1])
         elif word.startswith("--config="):
             resolved[i] = "--config=" + find_config(word.removeprefix("--config="))
+    _warn_of_lost_callbacks([Path(name) for name in option_values(resolved, *CONFIG_FLAGS) if Path(name).is_file()])
     return resolved
+
+
+def _warn_of_lost_callbacks(paths: list[Path]) -> None:
+    """Of configs that are stacked, the last list of callbacks counts; what another one had, goes."""
+    named = [(path, callbacks) for path in paths if (callbacks := _callbacks(path)) is not None]
+    for path, callbacks in named[:-1]:
+        last, kept = named[-1]
+        lost = [name for name in callbacks if name not in kept]
+        if lost:
+            logger.warning(
+                "config: %s does not take part, as the callbacks of %s take the place of those of %s; "
+                "name them all in one",
+                ", ".join(lost),
+                last.name,
+                path.name,
+            )
+
+
+def _callbacks(path: Path) -> list[str] | None:
+    """Names of the classes that a config gives as callbacks; None if it gives no list."""
+    trainer = read_config(path).get("trainer")
+    callbacks = trainer.get("callbacks") if isinstance(trainer, dict) else None
+    if not isinstance(callbacks, list):
+        return None
+    paths = (one.get("class_path") if isinstance(one, dict) else one for one in callbacks)
+    return [str(name).rpartition(".")[2] for name in paths]

@@ -73,3 +73,17 @@ def test_command_lines():
         "2",
         "--x",
     ]
+
+
+def test_callbacks_that_another_config_takes_the_place_of_are_named(tmp_path, caplog):
+    own = tmp_path / "own.yaml"
+    own.write_text("trainer: {callbacks: [{class_path: a.b.Mine}, carcinosis_loc.callbacks.LabelChance]}")
+    resolve_configs(["--config", "demo.yaml", "--config", str(own), "--config", "label_chance.yaml"])
+    assert "Mine does not take part, as the callbacks of label_chance.yaml take the place of those of own.yaml" in (
+        caplog.text
+    )
+    caplog.clear()
+    resolve_configs(["--config", "demo.yaml", "--config", "label_chance.yaml", "--config", "hrnet_w18.yaml"])
+    (tmp_path / "odd.yaml").write_text("trainer: {callbacks: none}\nmodel: 3")
+    resolve_configs(["--config", str(tmp_path / "odd.yaml"), "--config", "teacher.yaml"])
+    assert not caplog.text

@@ -91,7 +91,8 @@ class BestCheckpoint(ModelCheckpoint):
         if current > self.highest:
             error = float(trainer.callback_metrics.get("val/selection_error", 0.0))
             self.highest, self.enough = float(current), float(current) - _SURELY * error
-        return better or bool(trainer.strategy.reduce_boolean_decision(self.enough < float(current)))
+        enough = max(self.enough, 0.0)  # a network that finds nothing is no better than one that found something
+        return better or bool(trainer.strategy.reduce_boolean_decision(enough < float(current)))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Without any validation the last epoch is the best that is known."""

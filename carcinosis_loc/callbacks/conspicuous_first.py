@@ -49,11 +49,14 @@ class ConspicuousFirst(Callback):
             raise InputError(f"ConspicuousFirst: 0 < power < 100 and 0 < least < 0.9 must hold, not {power}, {least}")
         self.power, self.least = power, least
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse what contradicts it."""
+        if any(isinstance(other, LabelChance) for other in trainer.callbacks):  # type: ignore[attr-defined]
+            raise InputError("ConspicuousFirst: labels are either on the conspicuous or at random; drop LabelChance")
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look at the labels of all training frames."""
         assert isinstance(pl_module, PointModule)
-        if any(isinstance(other, LabelChance) for other in trainer.callbacks):  # type: ignore[attr-defined]
-            raise InputError("ConspicuousFirst: labels are either on the conspicuous or at random; drop LabelChance")
         data = training_data(trainer, "ConspicuousFirst")
         octaves = octaves_for(pl_module.match_radius_px)
         levels = _levels(data, octaves)

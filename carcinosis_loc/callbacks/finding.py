@@ -73,6 +73,12 @@ def count_places(found: Mapping[int, Additions]) -> tuple[int, int]:
     return sum(len(known.sure) for known in found.values()), sum(len(known.unsure) for known in found.values())
 
 
+def told(found: Mapping[int, Additions]) -> str:
+    """The same in words, a frame."""
+    n_sure, n_unsure = (count / max(1, len(found)) for count in count_places(found))
+    return f"{n_sure:.1f} points a frame added, {n_unsure:.1f} left out of the loss"
+
+
 def _found_on(trainer: Trainer, module: PointModule, batches: Iterable[Batch]) -> Iterator[tuple[Frame, Peaks]]:
     for batch in batches:
         if batch.dummy:

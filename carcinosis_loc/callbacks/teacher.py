@@ -4,13 +4,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from carcinosis_loc.callbacks.checkpoints import BestCheckpoint
 from carcinosis_loc.callbacks.elder import elder_in_place
-from carcinosis_loc.callbacks.finding import count_places, find_additions, training_data
+from carcinosis_loc.callbacks.finding import count_places, find_additions, told, training_data
 from carcinosis_loc.callbacks.generations import Weights, begin_anew, cycles_warning, first_weights
 from carcinosis_loc.callbacks.rounds import Rounds
 from carcinosis_loc.data import Additions
@@ -112,8 +110,8 @@ class Teacher(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say so if the learning rate does not begin anew with each network."""
-        if told := cycles_warning(trainer, self.generations):
-            pl_module.print(f"teacher: {told}")
+        if warning := cycles_warning(trainer, self.generations):
+            pl_module.print(f"teacher: {warning}")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin the next generation if it is time; let the latest epoch be the best, see the class."""
@@ -124,6 +122,8 @@ class Teacher(Callback):
                 begin_anew(trainer, pl_module, self._first)
                 self._change_loss(pl_module)
                 pl_module.print(f"teacher: network {self.generation + 1} of {self.generations} begins")
+            else:
+                pl_module.print("teacher: nothing is known beyond the labels, so the network goes on")
         for checkpoint in trainer.checkpoint_callbacks:
             if isinstance(checkpoint, BestCheckpoint) and self._teaches and self.rule != "exhaustive":
                 checkpoint.forget()
@@ -150,6 +150,12 @@ class Teacher(Callback):
         """Whether anything is known beyond the labels."""
         return any(count_places(self.additions))
 
+    @property
+    def _round(self) -> str:
+        return (
+            f"round {self.n_rounds}" if self.n_rounds <= self.when.rounds else f"end of network {self.generation + 1}"
+        )
+
     def _share(self, trainer: Trainer, epochs: int) -> float:
         assert trainer.max_epochs is not None
         return self.when.share(epochs, trainer.max_epochs, self.generation)
@@ -167,7 +173,7 @@ class Teacher(Callback):
             else:
                 labels = int(module.sparse.compute()["n_labelled"])
                 module.print(
-                    f"teacher, round {self.n_rounds}: too early, or too few: of {labels} labels on the validation "
+                    f"teacher, {self._round}: too early, or too few: of {labels} labels on the validation "
                     "frames not enough are found to support a threshold"
                 )
             return
@@ -175,24 +181,25 @@ class Teacher(Callback):
         peaks = sum(count_places(found)) / max(1, len(found))
         before = self.peaks_per_frame
         if self.taught_itself and calibration.rule == self.rule and peaks > _FLOOD * before + 1:
-            self._stop(module, f"{peaks:.0f} peaks a frame where the round before had {before:.0f}: the maps flood")
-            return
+            return self._stop(
+                module, f"{peaks:.0f} peaks a frame where the round before had {before:.0f}: the maps flood"
+            )
         if before >= 1 and peaks > _FLOOD_BY_ANOTHER_RULE * before:
             module.print(
-                f"teacher, round {self.n_rounds}: passed over, as it found {peaks:.0f} peaks a frame where "
+                f"teacher, {self._round}: passed over, as it found {peaks:.0f} peaks a frame where "
                 f"{before:.0f} were found before (threshold {calibration})"
             )
             return
         self._take(found, calibration)
         self.taught_itself = self._teaches
-        module.print(f"teacher, round {self.n_rounds}: {self._told(found)} (threshold {calibration})")
+        module.print(f"teacher, {self._round}: {told(found)} (threshold {calibration})")
 
     def _inherit(self, trainer: Trainer, module: PointModule, path: Path) -> None:
         """Take over what the elder finds on the training frames."""
         with elder_in_place(module, path) as calibration:
             found = self._find(trainer, module, calibration, believe=True)
         self._take(found, calibration)
-        module.print(f"teacher, {path.name}: {self._told(found)} (threshold {calibration})")
+        module.print(f"teacher, {path.name}: {told(found)} (threshold {calibration})")
 
     def _change_loss(self, module: PointModule) -> None:
         self.loss_changed = True
@@ -207,10 +214,6 @@ class Teacher(Callback):
         self.additions, self.rule = found, calibration.rule
         self.peaks_per_frame = sum(count_places(found)) / max(1, len(found))
 
-    def _told(self, found: dict[int, Additions]) -> str:
-        n_sure, n_unsure = (count / max(1, len(found)) for count in count_places(found))
-        return f"{n_sure:.1f} points a frame added, {n_unsure:.1f} left out of the loss"
-
     def _find(
         self, trainer: Trainer, module: PointModule, calibration: Calibration, believe: bool
     ) -> dict[int, Additions]:
@@ -224,15 +227,12 @@ class Teacher(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs, as plain values and tensors."""
-        additions = {
-            image_id: [torch.from_numpy(np.array(known.sure)), torch.from_numpy(np.array(known.unsure))]
-            for image_id, known in self.additions.items()
-        }
+        additions = {image_id: known.tensors() for image_id, known in self.additions.items()}
         first = dict(self._first) if self.generation + 1 < self.generations else {}
         counts = {"generation": self.generation, "rounds": self.n_rounds, "stopped": self.stopped}
         counts |= {"taught_itself": self.taught_itself, "loss_changed": self.loss_changed}
-        told = {"rule": self.rule, "peaks_per_frame": self.peaks_per_frame, "additions": additions}
-        return {**counts, **told, "first": first}
+        known = {"rule": self.rule, "peaks_per_frame": self.peaks_per_frame, "additions": additions}
+        return {**counts, **known, "first": first}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take ``state_dict`` over."""
@@ -240,8 +240,8 @@ class Teacher(Callback):
         self.generation, self._first = state_dict.get("generation", 0), state_dict.get("first", {})
         self.rule, self.peaks_per_frame = state_dict["rule"], state_dict["peaks_per_frame"]
         self.additions = {
-            image_id: Additions(sure.numpy(), unsure.numpy())
-            for image_id, (sure, unsure) in state_dict["additions"].items()
+            image_id: Additions(*(places.numpy() for places in known))
+            for image_id, known in state_dict["additions"].items()
         }
         self.taught_itself = state_dict.get("taught_itself", self.n_rounds > 0 and self._teaches)
         self.loss_changed = state_dict.get("loss_changed", False)

@@ -28,6 +28,10 @@ class Additions:
     sure: Float32
     unsure: Float32
 
+    def tensors(self) -> list[Tensor]:
+        """As a checkpoint holds them."""
+        return [torch.from_numpy(np.array(self.sure)), torch.from_numpy(np.array(self.unsure))]
+
 
 def with_additions(batch: Batch, additions: Mapping[int, Additions], match_radius_px: float) -> Batch:
     """A batch on which sure places are labelled, and the surroundings of the unsure are not valid.

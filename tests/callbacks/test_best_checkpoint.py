@@ -61,6 +61,7 @@ def test_it_is_the_first_of_the_highest_and_the_last_while_nothing_is_found(tmp_
         ([0.3, 0.28, 0.4, 0.35], 0.05, 2),  # the limit rises with the highest
         ([0.3, 0.1, 0.001], 1.0, 2),
         ([0.3, 0.1, float("nan")], 1.0, 1),
+        ([0.3, 0.1, 0.0], 1.0, 1),
     ],
 )
 def test_a_later_epoch_is_kept_unless_it_is_surely_worse(tmp_path, scores, error, kept):

@@ -66,6 +66,8 @@ def test_each_begins_with_the_first_weights_and_no_memory(spots, tmp_path, capsy
     out = capsys.readouterr().out
     assert "network 2 of 3 begins" in out
     assert "network 3 of 3 begins" in out
+    assert "teacher, round 1: " in out
+    assert "teacher, end of network 2: " in out
 
 
 def test_all_is_believed_that_the_one_before_it_found(spots, tmp_path):
@@ -84,7 +86,9 @@ def test_all_is_believed_that_the_one_before_it_found(spots, tmp_path):
 def test_where_all_is_marked_the_network_goes_on(spots, tmp_path, capsys):
     watch = Watch()
     trained(spots, tmp_path, generations(), watch, exhaustive_splits=["train"])
-    assert "begins" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "begins" not in said
+    assert said.count("so the network goes on") == 2
     assert watch.state == [0, 1, 1, 1, 1, 1]
 
 

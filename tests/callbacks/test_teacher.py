@@ -116,7 +116,8 @@ def test_what_was_best_before_a_round_counts_no_more(spots, tmp_path, monkeypatc
     chosen(monkeypatch, *[sound] * 8)
     callback, best = Teacher(start=0.0, rounds=1, believe_from=0.0), BestCheckpoint(tmp_path / "checkpoints")
     trainer = quiet_trainer(tmp_path, callback, best, max_epochs=4, limit_train_batches=1, enable_checkpointing=True)
-    trainer.fit(bright_module(threshold=None), spot_data(spots))
+    splits = ["val"] if rule == "exhaustive" else []
+    trainer.fit(bright_module(threshold=None), spot_data(spots, exhaustive_splits=splits))
     assert counts(callback)[0] > 0
     assert torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] == kept
 

@@ -98,6 +98,11 @@ def test_what_a_frame_says_itself_wins_over_how_many_labels_it_has(make_split, i
     )
 
 
+def test_more_than_anybody_marked_is_suspected(make_split, image_dir, caplog):
+    module(image_dir, train_json=make_split("train", SIZES[:2], points_each=4), asked_per_frame=50).check("fit")
+    assert "no image has 50 points" in caplog.text
+
+
 def test_each_split_is_summed_up_in_one_line(make_split, image_dir, caplog):
     caplog.set_level(logging.INFO, logger="carcinosis_loc")
     module(image_dir, train_json=make_split("train", SIZES), val_json=make_split("val", SIZES[:2])).check("fit")
