@@ -46,14 +46,14 @@ def read_split(
         raise InputError(f"{json_path}: the training set is empty: none of its images has a labelled point")
     settled = [_settled(frame, exhaustive or len(frame.points) < asked_per_frame) for frame in frames]
     _report(split, settled, silent=sum(frame.exhaustive is None for frame in frames), assumed_exhaustive=exhaustive)
-    if asked_per_frame and all(frame.exhaustive for frame in settled):
+    fewer = [frame for frame in frames if len(frame.points) < asked_per_frame]
+    if len(fewer) == len(frames) and any(frame.exhaustive is None for frame in fewer):
         _log.warning(
-            "%s: no image has %d points, so that each counts as exhaustively labelled, and all that is not marked as "
-            "background; is data.asked_per_frame meant so?",
+            "%s: no image has %d points, so that each counts as exhaustively labelled unless it says otherwise, and what "
+            "is not marked there as background; is data.asked_per_frame meant so?",
             split,
             asked_per_frame,
         )
-    fewer = [frame for frame in frames if len(frame.points) < asked_per_frame]
     if fewer and all(frame.exhaustive is False for frame in fewer):
         _log.warning(
             '%s: data.asked_per_frame changes nothing: the label file says "exhaustive": false of all %d images that '

@@ -101,6 +101,10 @@ def test_what_a_frame_says_itself_wins_over_how_many_labels_it_has(make_split, i
 def test_more_than_anybody_marked_is_suspected(make_split, image_dir, caplog):
     module(image_dir, train_json=make_split("train", SIZES[:2], points_each=4), asked_per_frame=50).check("fit")
     assert "no image has 50 points" in caplog.text
+    caplog.clear()
+    whole = make_split("whole", SIZES[:2], points_each=4, exhaustive=True)
+    module(image_dir, train_json=whole, asked_per_frame=50).check("fit")
+    assert "no image has" not in caplog.text
 
 
 def test_each_split_is_summed_up_in_one_line(make_split, image_dir, caplog):
