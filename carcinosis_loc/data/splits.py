@@ -49,8 +49,8 @@ def read_split(
     fewer = [frame for frame in frames if len(frame.points) < asked_per_frame]
     if len(fewer) == len(frames) and any(frame.exhaustive is None for frame in fewer):
         _log.warning(
-            "%s: no image has %d points, so that each counts as exhaustively labelled unless it says otherwise, and what "
-            "is not marked there as background; is data.asked_per_frame meant so?",
+            "%s: no image has %d points, so each counts as exhaustively labelled unless it says otherwise, and all "
+            "that is not marked as background; is data.asked_per_frame meant so?",
             split,
             asked_per_frame,
         )
