@@ -40,7 +40,8 @@ class PointModule(PointDetector):
         optimizer: called with the parameters.
         scheduler: called with the optimizer and the number of batches in the run; stepped per batch.
         labels_at_random: whether it is known that annotators marked whichever objects of a frame (true), or the
-            conspicuous ones (false); the threshold is then chosen accordingly. null lets labels and scores tell.
+            conspicuous ones (false); the threshold is then chosen accordingly, and with false the last epoch is kept as
+            the best. null lets labels and scores tell.
     """
 
     def __init__(

@@ -20,6 +20,7 @@ from carcinosis_loc.files import write_bytes
 from carcinosis_loc.models import read_checkpoint
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+_SURELY = 2.0  # standard errors
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -36,9 +37,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
         """Tensors and plain values only, whatever is asked for; see ``read_checkpoint``."""
         return read_checkpoint(Path(path))
-
-
-_SURELY = 2.0  # standard errors
 
 
 class BestCheckpoint(ModelCheckpoint):

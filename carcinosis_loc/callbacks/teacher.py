@@ -202,9 +202,8 @@ class Teacher(Callback):
         module.print(f"teacher, {path.name}: {told(found)} (threshold {calibration})")
 
     def _change_loss(self, module: PointModule) -> None:
-        self.loss_changed = True
         if self.loss is not None:
-            module.loss = self.loss.to(module.device)
+            module.loss, self.loss_changed = self.loss.to(module.device), True
 
     def _stop(self, module: PointModule, why: str) -> None:
         self.additions, self.stopped = {}, True
