@@ -88,8 +88,8 @@ def calibrate(
     4. Else the labels decide, by the F1 that they imply (``implied_f1``).
     5. Where no label was found there is nothing to choose by, and the answer is None.
 
-    Scores are put on a scale of probabilities by the truth, by the valley or the knee (a curve through the threshold
-    and the top of the objects' hill, or the labels' median), or by the labels (``scale_by_labels``).
+    Scores are put on a scale of probabilities by the truth, by the valley (a curve through the threshold and the top of
+    the objects' hill), by the knee (as steep as the background's fall), or by the labels (``scale_by_labels``).
 
     All of this is done again on drawn frames, and the mean of threshold and scale taken (``chosen_anew``).
 

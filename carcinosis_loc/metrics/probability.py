@@ -158,6 +158,11 @@ def scale_through(low: tuple[float, float], high: tuple[float, float]) -> ScoreS
     return ScoreScale(slope, y0 - slope * x0)
 
 
+def scale_at(score: float, probability: float, slope: float) -> ScoreScale:
+    """The curve through a pair of score and probability that has this slope."""
+    return ScoreScale(slope, float(logit(probability)) - slope * float(_logits(score)))
+
+
 def _logits(scores: npt.ArrayLike) -> Float64:
     with np.errstate(divide="ignore"):
         return np.clip(logit(np.asarray(scores, np.float64)), -_LIMIT, _LIMIT)

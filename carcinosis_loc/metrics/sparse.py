@@ -10,10 +10,11 @@ from carcinosis_loc.metrics.base import PointMetric
 from carcinosis_loc.metrics.curves import NEUTRAL_THRESHOLD, SCORE_EDGES, at_or_above, best_threshold, quotient, ratio
 from carcinosis_loc.metrics.estimates import estimated_objects, recall_beyond_chance
 from carcinosis_loc.metrics.probability import scale_by_labels
-from carcinosis_loc.metrics.valley import LEAST_LABELS, Valley, find_knee, find_valley
+from carcinosis_loc.metrics.valley import LEAST_LABELS, Knee, Valley, find_knee, find_valley
 from carcinosis_loc.points import Frame, Peaks
 
 _NO_VALLEY = Valley(NEUTRAL_THRESHOLD, 1.0, 0.0, 0, NEUTRAL_THRESHOLD, NEUTRAL_THRESHOLD)
+_NO_KNEE = Knee(1.0, 0.0)
 
 
 class SparsePointMetrics(PointMetric):
@@ -41,7 +42,7 @@ class SparsePointMetrics(PointMetric):
       are found (``estimated_objects`` says None).
     - ``valley_threshold``, ``valley_top``, ``valley_bottom``, ``valley_depth``, ``labels_lean``: see ``find_valley``;
       0.5, 0.5, 0.5, 1 and 0 where there is none, and the lean 0 where too few labels lie above it.
-    - ``knee_threshold``: see ``find_knee``; 1 where there is none.
+    - ``knee_threshold``, ``knee_steepness``: see ``find_knee``; 1 and 0 where there is none.
     - ``labels_median``: median score of the peaks that found a label; 0.5 where none did.
     - ``n_images``, ``n_labelled``: frames, and points labelled in them.
 
@@ -122,14 +123,15 @@ def hills(found: Int64, predicted: Int64) -> dict[str, float]:
         found: ``(bins,)``, peaks that found a label.
         predicted: ``(bins,)``, all peaks.
     """
-    valley = find_valley(found, predicted) or _NO_VALLEY
+    valley, knee = find_valley(found, predicted) or _NO_VALLEY, find_knee(predicted) or _NO_KNEE
     return {
         "valley_threshold": valley.threshold,
         "valley_top": valley.top,
         "valley_bottom": valley.bottom,
         "valley_depth": valley.depth,
         "labels_lean": valley.lean if valley.n_labels >= LEAST_LABELS else 0.0,
-        "knee_threshold": find_knee(predicted) or 1.0,
+        "knee_threshold": knee.threshold,
+        "knee_steepness": knee.steepness,
         "labels_median": _median_score(found),
     }
 

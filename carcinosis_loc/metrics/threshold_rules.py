@@ -8,7 +8,14 @@ from scipy.special import expit, logit
 
 from carcinosis_loc.metrics.curves import SCORE_EDGES, best_f1, best_threshold
 from carcinosis_loc.metrics.labelled_frames import LabelledFrames
-from carcinosis_loc.metrics.probability import ScoreScale, fitted_scale, implied_f1, scale_by_labels, scale_through
+from carcinosis_loc.metrics.probability import (
+    ScoreScale,
+    fitted_scale,
+    implied_f1,
+    scale_at,
+    scale_by_labels,
+    scale_through,
+)
 from carcinosis_loc.metrics.sparse import hills
 
 
@@ -59,7 +66,7 @@ TOO_MANY = 5.0
 # Say of the labels where they and a clear valley both tell; the mean is of logits.
 SAY_OF_LABELS = 0.75
 # Where scores alone decide: F1 is highest where a peak's probability is half of it (so 0.4 for the F1 of 0.8 or so that
-# a clear valley goes with), and few peaks at the top of the objects' hill, or as high as the labels, are false.
+# a clear valley goes with), and few peaks at the top of the objects' hill are false.
 AT_THRESHOLD, AT_TOP = 0.4, 0.95
 
 
@@ -99,7 +106,10 @@ def by_labels_or_scores(
         return None
     if rule == "labels" and labels:
         return Chosen(labels.threshold, rule, labels.scale)
-    threshold, top = _by_scores(rule, figures)
+    if rule == "knee":
+        threshold = figures["knee_threshold"]
+        return Chosen(threshold, rule, scale_at(threshold, AT_THRESHOLD, figures["knee_steepness"]))
+    threshold, top = _by_valley(figures)
     if rule == "both" and labels:
         logits = logit(threshold), logit(min(labels.threshold, top))
         threshold = float(expit((1 - SAY_OF_LABELS) * logits[0] + SAY_OF_LABELS * logits[1]))
@@ -113,10 +123,8 @@ def _within_background(frames: LabelledFrames, labels: Implied, valley_bottom: f
     return labels.share < TOO_COMPLETE and above > TOO_MANY * n_objects
 
 
-def _by_scores(rule: str, figures: Mapping[str, float]) -> tuple[float, float]:
-    """The threshold by a rule without labels, and the score from which nearly all peaks are objects."""
-    if rule == "knee":
-        return figures["knee_threshold"], figures["labels_median"]
+def _by_valley(figures: Mapping[str, float]) -> tuple[float, float]:
+    """The threshold by the valley, and the score from which nearly all peaks are objects."""
     threshold = figures["valley_threshold"]
     if figures["labels_lean"] > LEANING:  # faint objects lie low on the hill: halfway down to the valley's bottom
         threshold = float(expit((logit(threshold) + logit(figures["valley_bottom"])) / 2))

@@ -43,6 +43,18 @@ class Valley(NamedTuple):
     bottom: float
 
 
+class Knee(NamedTuple):
+    """Where the background's scores run out into a plateau of objects.
+
+    Attributes:
+        threshold: probability at that place.
+        steepness: how fast the background falls where it falls fastest: in log density a logit.
+    """
+
+    threshold: float
+    steepness: float
+
+
 def find_valley(found: Int64, predicted: Int64) -> Valley | None:
     """The deepest dip in the histogram of the peaks' scores, on a logit axis; None if there is none that is clear.
 
@@ -76,13 +88,14 @@ def find_valley(found: Int64, predicted: Int64) -> Valley | None:
     return Valley(threshold, depth, lean, labels, top, lowest)
 
 
-def find_knee(predicted: Int64) -> float | None:
-    """The score at which the background's hill has run out into a plateau of objects; None if there is no such.
+def find_knee(predicted: Int64) -> Knee | None:
+    """Where the background's hill has run out into a plateau of objects; None if there is no such place.
 
     Where labels follow conspicuity, objects score anywhere between background and the labelled, and no valley parts
     them. The histogram then falls steeply on the far side of the background's mode and goes on far more gently. The
     knee is where, after the steepest fall, the logarithm of the density falls half as fast, and stays so for a logit. A
-    single hill falls ever faster and has none.
+    single hill falls ever faster and has none. Objects being as many at each score, a peak's odds to be one rise as
+    fast as the background falls.
 
     Args:
         predicted: ``(bins,)``, histogram over score bins of all peaks.
@@ -97,7 +110,7 @@ def find_knee(predicted: Int64) -> float | None:
             return None
         limit = steepest[place - mode]
         if limit >= STEEP and (fall[place : place + run] <= FLAT * limit).all():
-            return float(expit(centres[place]))
+            return Knee(float(expit(centres[place])), float(limit))
     return None
 
 

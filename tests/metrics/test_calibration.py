@@ -121,6 +121,9 @@ def test_labels_on_the_conspicuous_alone_are_not_taken_at_face_value():
     assert "conspicuous" in str(chosen)
     assert -4.7 < logit(chosen.threshold) < -2.5
     assert chosen.scale.probability(chosen.threshold) == pytest.approx(0.4)
+    odds_of_four = -4.16, -3.36  # logits where background and objects, whose densities are known, are four to one
+    found = logit([chosen.scale.score_at(0.2), chosen.scale.score_at(0.8)])
+    assert found == pytest.approx(odds_of_four, abs=1.3)
     assert calibrate(*counted(sparse=slope(random(), a_fifth))).rule == "labels"
 
 

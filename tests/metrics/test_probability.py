@@ -14,6 +14,7 @@ from carcinosis_loc.metrics.probability import (
     _Thinned,
     fitted_scale,
     implied_f1,
+    scale_at,
     scale_by_labels,
     scale_through,
 )
@@ -136,3 +137,10 @@ def test_a_curve_through_two_points(low, high):
     assert scale.probability([low, high]) == pytest.approx([0.4, 0.95])
     assert scale.score_at(0.4) == pytest.approx(low)
     assert torch.isfinite(torch.tensor(scale.probability([0.0, 1.0]))).all()
+
+
+@given(st.floats(0.01, 0.99), st.floats(0.05, 0.95), st.floats(0.3, 5))
+def test_a_curve_through_a_point_with_a_slope(score, probability, slope):
+    scale = scale_at(score, probability, slope)
+    assert scale.slope == slope
+    assert scale.probability(score) == pytest.approx(probability)

@@ -42,6 +42,7 @@ def test_by_hand():
         "lee_liu_threshold": pytest.approx(1 / 3, abs=1e-3),  # midway between 0.5 and 0.2, in logit
         "labels_lean": 0,
         "knee_threshold": 1,  # none
+        "knee_steepness": 0,
         "labels_median": pytest.approx(0.9, abs=1e-3),  # the upper one of two
         "labelled_share": 0,  # three labels say nothing about that
         "n_images": 2,

@@ -92,7 +92,16 @@ def test_the_knee_is_where_a_hill_runs_out_into_a_plateau(seed, mode):
     background = random.normal(mode, 0.6, 4000)
     objects = random.uniform(mode, 3, 1500)
     knee = find_knee(counted(expit(np.concatenate([background, objects])).astype(np.float32)))
-    assert mode + 0.6 < logit(knee) < mode + 0.6 * 4
+    assert mode + 0.6 < logit(knee.threshold) < mode + 0.6 * 4
+
+
+@pytest.mark.parametrize("fall", [1.0, 1.5, 2.5])
+def test_the_knee_tells_how_steep_the_hill_was(fall):
+    random = np.random.default_rng(0)
+    background = random.exponential(1 / fall, 40000) - 5
+    objects = random.uniform(-4, 4, 12000)
+    knee = find_knee(counted(expit(np.concatenate([background, objects])).astype(np.float32)))
+    assert 0.8 * fall < knee.steepness < 1.2 * fall
 
 
 @pytest.mark.parametrize("spread", [0.4, 1.0, 1.5])
