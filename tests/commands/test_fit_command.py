@@ -123,23 +123,6 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_torn(spots, tiny, tmp_path):
     assert list((tmp_path / "out").rglob("*.ckpt")) == []
 
 
-def test_weights_and_biases_are_offline_and_silent_and_hold_the_dashboards(spots, tiny, tmp_path):
-    """In a process of its own, whose standard error must stay empty."""
-    words = fit_words(spots, tiny, tmp_path / "out", "--wandb", "offline", "--data.val_json", str(spots / "val.json"))
-    command = [sys.executable, "-m", "carcinosis_loc", *words]
-    out = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert out.returncode == 0, out.stderr
-    assert out.stderr == ""
-    (logs,) = (tmp_path / "out" / "wandb").glob("offline-run-*/*.wandb")
-    names = (b"train/loss", b"val/selection", b"lr-AdamW", b"val/pictures")
-    until = time.monotonic() + 20
-    while not all(name in logs.read_bytes() for name in names) and time.monotonic() < until:
-        time.sleep(0.2)  # its own process writes the file
-    for name in names:
-        assert name in logs.read_bytes(), name
-    assert not (tmp_path / "wandb").exists()
-
-
 def test_a_training_that_began_with_weights_leaves_a_checkpoint_like_any_other(run, spots, tiny, tmp_path):
     weights = tmp_path / "elsewhere" / "weights.v2.ckpt"
     weights.parent.mkdir()

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from tiny_run import fit_words
@@ -76,8 +77,8 @@ def test_it_would_be_noticed(code, watched):
     assert asked
 
 
-def test_no_command_asks_the_network(watched, spots, tiny, tmp_path):
-    """fit (with its offline dashboard), test, predict and calibrate, one after the other."""
+def test_no_command_asks_the_network_and_dashboards_are_whole_without_it(watched, spots, tiny, tmp_path):
+    """fit, test, predict and calibrate, one after the other; nobody is told anything on standard error."""
     root = tmp_path / "run"
     fit = [word for word in fit_words(spots, tiny, root, "--data.val_json", str(spots / "val.json"))]
     fit[fit.index("--wandb") + 1] = "offline"
@@ -102,7 +103,15 @@ def test_no_command_asks_the_network(watched, spots, tiny, tmp_path):
     done, asked = watched("-c", one_after_the_other, json.dumps(commands))
     assert done.returncode == 0, done.stderr
     assert asked == []
-    assert list((root / "wandb").glob("offline-run-*")), "the dashboard was to be tried too"
+    assert done.stderr == ""
+    logs = min((root / "wandb").glob("offline-run-*/*.wandb"))  # of fit: names begin with the time
+    names = (b"train/loss", b"val/selection", b"lr-AdamW", b"val/pictures")
+    until = time.monotonic() + 20
+    while not all(name in logs.read_bytes() for name in names) and time.monotonic() < until:
+        time.sleep(0.2)  # a process of its own writes the file
+    for name in names:
+        assert name in logs.read_bytes(), name
+    assert not (tmp_path / "wandb").exists()
 
 
 HOME = """
