@@ -1,4 +1,4 @@
-"""One training, several networks after each other: all but what was learnt about the labels begins anew."""
+"""One training, several networks after each other: what was learnt about the labels stays, and the weights may."""
 
 from collections.abc import Mapping
 
@@ -17,16 +17,26 @@ def first_weights(module: PointModule) -> Weights:
     return {name: value.detach().clone() for name, value in module.net.state_dict().items()}
 
 
-def begin_anew(trainer: Trainer, module: PointModule, weights: Weights) -> None:
+def begin_anew(trainer: Trainer, module: PointModule, weights: Weights | None) -> None:
     """Give the network these weights, and let optimizer and averages forget what was before.
 
     The learning rate is the schedule's affair: see ``schedules.OneCycle``'s ``cycles``.
+
+    Args:
+        trainer: whose optimizers and averages they are.
+        module: the network.
+        weights: None goes on from the network's own, the averaged ones if there are such.
     """
-    module.net.load_state_dict(weights)
+    if weights is not None:
+        module.net.load_state_dict(weights)
     for optimizer in trainer.optimizers:
         optimizer.state.clear()
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, WeightAveraging) and callback._average_model is not None:
+            averaged = callback._average_model.module
+            assert isinstance(averaged, PointModule)
+            if weights is None:
+                module.net.load_state_dict(averaged.net.state_dict())
             # Lightning cannot begin an average anew; torch copies the weights at the first update.
             callback._average_model.n_averaged.zero_()
 

@@ -57,10 +57,10 @@ class Teacher(Callback):
         elder: a checkpoint whose network and calibration teach from the first step on, until the first round of this
             network's own; any network of the same stride, such as one that was taught itself. null begins alone.
         generations: how many networks the training makes, one after the other, over as many epochs each, so that they
-            must divide trainer.max_epochs. Each begins with the first weights, is taught by the one before it as by an
-            elder, and believes from its first round on; the other arguments hold for each. The learning rate should
-            have as many cycles (``OneCycle``'s ``cycles``). Where nothing was found that could be taught, the network
-            goes on instead.
+            must divide trainer.max_epochs. Each is taught by the one before it as by an elder, and believes from its
+            first round on; the other arguments hold for each. The learning rate should have as many cycles
+            (``OneCycle``'s ``cycles``). Where nothing was found that could be taught, the network goes on instead.
+        anew: whether each of them begins with the first weights; false begins with those that taught it.
         loss: of a network that another one teaches from its first step on, in place of the model's. What suits few
             labels, a tail that forgives, is too kind where hardly any is lacking. null keeps the model's.
 
@@ -78,13 +78,14 @@ class Teacher(Callback):
         doubt: float = 0.25,
         elder: str | None = None,
         generations: int = 1,
+        anew: bool = True,
         loss: HeatmapLoss | None = None,
     ) -> None:
         self.when = Rounds(start, rounds, believe_from, generations)
         if not 0 < doubt <= sure < 1:
             raise InputError(f"Teacher: 0 < doubt <= sure < 1 must hold, not {doubt} and {sure}")
         self.sure, self.doubt = sure, doubt
-        self.elder, self.generations, self.loss = elder, generations, loss
+        self.elder, self.generations, self.anew, self.loss = elder, generations, anew, loss
         self.generation, self.n_rounds, self.stopped = 0, 0, False
         self.taught_itself, self.loss_changed, self._resumed = False, False, False
         self._first: Weights = {}
@@ -100,7 +101,7 @@ class Teacher(Callback):
         if warning and self.elder is None:
             pl_module.print(f"teacher: {warning}")
         assert isinstance(pl_module, PointModule)
-        if self.generation + 1 < self.generations and not self._first:
+        if self.anew and self.generation + 1 < self.generations and not self._first:
             self._first = first_weights(pl_module)
         if self.elder is not None and not self._resumed:
             self._inherit(trainer, pl_module, Path(self.elder))
@@ -119,7 +120,7 @@ class Teacher(Callback):
             self.generation, self.n_rounds, self.taught_itself = self.generation + 1, 0, False
             if self._teaches and not self.stopped:
                 assert isinstance(pl_module, PointModule)
-                begin_anew(trainer, pl_module, self._first)
+                begin_anew(trainer, pl_module, self._first if self.anew else None)
                 self._change_loss(pl_module)
                 pl_module.print(f"teacher: network {self.generation + 1} of {self.generations} begins")
             else:

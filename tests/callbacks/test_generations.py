@@ -29,6 +29,7 @@ class Watch(Callback):
 
     def __init__(self, keep_at=None, path=None):
         self.bias, self.state, self.averaged, self.rates, self.keep_at, self.path = [], [], [], [], keep_at, path
+        self.averaged_bias_after = []
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if batch_idx == 0:
@@ -38,6 +39,7 @@ class Watch(Callback):
         self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_epoch_end(self, trainer, pl_module):
+        self.averaged_bias_after.append(float(trainer.callbacks[0]._average_model.module.net.bias))
         if trainer.current_epoch == self.keep_at:
             trainer.save_checkpoint(self.path)
 
@@ -49,8 +51,8 @@ def trained(spots, root, teacher, watch, resume=None, **options):
     return module
 
 
-def generations():
-    return Teacher(start=0.0, rounds=1, generations=3)
+def generations(**more):
+    return Teacher(start=0.0, rounds=1, generations=3, **more)
 
 
 def test_each_begins_with_the_first_weights_and_no_memory(spots, tmp_path, capsys):
@@ -68,6 +70,16 @@ def test_each_begins_with_the_first_weights_and_no_memory(spots, tmp_path, capsy
     assert "network 3 of 3 begins" in out
     assert "teacher, round 1: " in out
     assert "teacher, end of network 2: " in out
+
+
+def test_or_with_the_averaged_weights_of_the_one_that_taught_it(spots, tmp_path):
+    watch, callback = Watch(), generations(anew=False)
+    trained(spots, tmp_path, callback, watch)
+    assert watch.bias[2] == watch.averaged_bias_after[1] != 0
+    assert watch.bias[4] == watch.averaged_bias_after[3] != 0
+    assert watch.state == [0, 1, 0, 1, 0, 1]
+    assert watch.averaged == [0, 3, 0, 3, 0, 3]
+    assert not callback.state_dict()["first"]
 
 
 def test_all_is_believed_that_the_one_before_it_found(spots, tmp_path):
@@ -120,12 +132,13 @@ def test_a_learning_rate_without_as_many_cycles_is_spoken_of(spots, tmp_path, ca
     assert "has 3 cycles for 2 networks" in capsys.readouterr().out
 
 
-def test_a_run_that_was_broken_off_goes_on_exactly(spots, tmp_path):
+@pytest.mark.parametrize("anew", [True, False])
+def test_a_run_that_was_broken_off_goes_on_exactly(anew, spots, tmp_path):
     for epoch in (1, 2):  # just before the second network begins, and within it
         path = tmp_path / f"{epoch}.ckpt"
-        whole = trained(spots, tmp_path / "whole", generations(), Watch(epoch, path))
+        whole = trained(spots, tmp_path / "whole", generations(anew=anew), Watch(epoch, path))
         again = Watch()
-        resumed = trained(spots, tmp_path / "again", generations(), again, resume=path)
+        resumed = trained(spots, tmp_path / "again", generations(anew=anew), again, resume=path)
         assert torch.equal(resumed.net.bias, whole.net.bias)
 
 
