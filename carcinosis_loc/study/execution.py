@@ -5,9 +5,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from carcinosis_loc.configs import find_config, read_config
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import make_folder, write_json
 from carcinosis_loc.run_folder import lock_folder
@@ -135,7 +138,14 @@ def _make_data(plan: Plan, out_dir: Path, command: Command) -> None:
 def _identity(run: Run) -> dict[str, Any]:
     """What a run is, wherever its folders lie."""
     words = {command: list(line) for command, line in run.written.items()}
-    return {"format": FORMAT, "levels": dict(run.levels), **words}
+    return {"format": FORMAT, "levels": dict(run.levels), **words, "configs": _configs(run)}
+
+
+def _configs(run: Run) -> dict[str, str]:
+    """A digest of what each of its configs holds: a run by another content is another run, whatever its name."""
+    names = [value for word, value in pairwise(run.written["fit"]) if word == "--config"]
+    contents = {name: json.dumps(read_config(find_config(name)), sort_keys=True, default=str) for name in names}
+    return {name: sha256(content.encode()).hexdigest()[:16] for name, content in contents.items()}
 
 
 def _check(run: Run, folder: Path) -> None:
@@ -150,9 +160,15 @@ def _check(run: Run, folder: Path) -> None:
         raise InputError(f"{path}: cannot be read ({error!s:.100}); move the run away") from error
     if not isinstance(known, dict) or known.get("format") != FORMAT:
         raise InputError(f"{path}: is of another version of carcloc; choose another folder for the study")
-    earlier = _identity(run) | {"fit": list(run.fit), "test": list(run.test)}  # once folders' names were filled in
-    if known not in (_identity(run), earlier):
+    identity = _identity(run)
+    configs = identity.pop("configs")
+    made_by = known.pop("configs", configs)  # older runs do not tell
+    earlier = identity | {"fit": list(run.fit), "test": list(run.test)}  # once folders' names were filled in
+    if known not in (identity, earlier) or not isinstance(made_by, dict):
         raise InputError(f"{path}: this run was made with other options; choose another folder, or move it away")
+    if made_by != configs:
+        changed = ", ".join(name for name, digest in configs.items() if made_by.get(name) != digest)
+        raise InputError(f"{path}: {changed} held something else when this run was made; move the run away")
 
 
 def _has_trained(one: Run, other: Run, out_dir: Path) -> bool:

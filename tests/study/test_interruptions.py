@@ -92,6 +92,27 @@ def test_runs_made_with_other_options_do_not_come_into_one_table(study, tmp_path
     assert other.told == []
 
 
+def test_runs_made_by_another_content_of_a_config_do_not_either(study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config, out = tmp_path / "demo.yaml", tmp_path / "out"  # beats the shipped one
+    config.write_text("trainer: {max_epochs: 3}\n")
+    run_study(read_plan(str(study), []), out, only="loss=mse", command=Fake())
+    config.write_text("# not a word of this counts\ntrainer:\n  max_epochs: 3\n")
+    run_study(read_plan(str(study), []), out, only="loss=mse", command=Fake())
+    config.write_text("trainer: {max_epochs: 4}\n")
+    other = Fake()
+    with pytest.raises(InputError, match=r"run\.json: demo\.yaml held something else when this run was made"):
+        run_study(read_plan(str(study), []), out, only="loss=hill", command=other)
+    assert other.told == []
+    for path in (out / "runs").glob("*/run.json"):  # those of older versions do not tell
+        path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "configs"}))
+    run_study(read_plan(str(study), []), out, only="loss=mse", command=other)
+    assert other.told == []
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"configs": 3}))
+    with pytest.raises(InputError, match="other options"):
+        run_study(read_plan(str(study), []), out, only="loss=mse", command=other)
+
+
 def test_a_second_process_waits_for_the_data(with_data, tmp_path, capsys, monkeypatch):
     out, fake = tmp_path / "out", Fake()
     held = holder_of(out)
