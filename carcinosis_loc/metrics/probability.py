@@ -15,6 +15,9 @@ _LIMIT = 12.0  # logits beyond are taken for this: scores of 0 and 1 have none
 _CLEAN, _CLEAN_FROM, _ANCHOR = 0.9, 0.95, 2.0  # see ``scale_by_labels``
 _LEAST = 1e-9  # probability that a logarithm is taken of
 _RIDGE = 0.01  # holds the slope where scores part objects and background without a fault
+_FLATTEST = 0.05  # slope of a curve
+_MOST_STEPS, _NEAR = 100, 1e-7  # of the search for a curve: steps, and the length of one that ends it
+_ROUNDING = 1e-12  # share of a sum that it may be off by
 
 
 class ScoreScale(NamedTuple):
@@ -41,18 +44,34 @@ def fitted_scale(objects: Float64, predicted: Int64) -> ScoreScale:
         predicted: ``(bins,)``, histogram of all peaks.
     """
     bins = np.flatnonzero(predicted)
-    x, y, n = _logits(SCORE_EDGES[bins]), objects[bins], predicted[bins]
+    x, y, n = _logits(SCORE_EDGES[bins]), objects[bins], predicted[bins].astype(np.float64)
+    curve = _climb(x, y, n, np.array([1.0, 0.0]), slope_is_free=True)
+    if curve[0] < _FLATTEST:
+        curve = _climb(x, y, n, np.array([_FLATTEST, 0.0]), slope_is_free=False)
+    return ScoreScale(float(curve[0]), float(curve[1]))
 
-    def loss(curve: Float64) -> float:
+
+def _climb(x: Float64, y: Float64, n: Float64, curve: Float64, slope_is_free: bool) -> Float64:
+    """The curve of the largest likelihood, by Newton's method: it has one summit, as the ridge has."""
+
+    def cost(curve: Float64) -> float:
         z = curve[0] * x + curve[1]
         return float(np.sum(n * np.logaddexp(0, z) - y * z) + _RIDGE * np.sum((curve - [1, 0]) ** 2))
 
-    def slope(curve: Float64) -> Float64:
-        excess = n * expit(curve[0] * x + curve[1]) - y
-        return np.array([np.sum(excess * x), np.sum(excess)]) + 2 * _RIDGE * (curve - [1, 0])
-
-    found = minimize(loss, np.array([1.0, 0.0]), jac=slope, method="L-BFGS-B", bounds=[(0.05, 50), (-200, 200)])
-    return ScoreScale(float(found.x[0]), float(found.x[1]))
+    before = cost(curve)
+    for _ in range(_MOST_STEPS):
+        p = expit(curve[0] * x + curve[1])
+        excess, weight = n * p - y, n * p * (1 - p)
+        slope = np.array([np.sum(excess * x), np.sum(excess)]) + 2 * _RIDGE * (curve - [1, 0])
+        bend = np.array([[np.sum(weight * x * x), np.sum(weight * x)], [np.sum(weight * x), np.sum(weight)]])
+        bend += 2 * _RIDGE * np.eye(2)
+        step = np.linalg.solve(bend, slope) if slope_is_free else np.array([0.0, slope[1] / bend[1, 1]])
+        if np.abs(step).max() <= _NEAR:
+            break
+        while (after := cost(curve - step)) > before + _ROUNDING * abs(before):  # too far
+            step = step / 2
+        curve, before = curve - step, after
+    return curve
 
 
 def scale_by_labels(frames: LabelledFrames, start: ScoreScale | None = None) -> tuple[ScoreScale, float]:
@@ -78,9 +97,10 @@ def scale_by_labels(frames: LabelledFrames, start: ScoreScale | None = None) -> 
         The curve, and how many objects there are on all frames, found or not.
     """
     model = _Thinned(frames)
-    bounds = [(0.05, 50), (-200, 200)]
+    bounds = [(_FLATTEST, 50), (-200, 200)]
     likely = [start] if start else model.likely_curves()[:2]
-    ends = [minimize(model.loss, np.array(curve), jac=True, method="L-BFGS-B", bounds=bounds) for curve in likely]
+    # Of the methods that keep to bounds one that wakes no other threads: for two numbers they cost more than they save.
+    ends = [minimize(model.loss, np.array(curve), jac=True, method="SLSQP", bounds=bounds) for curve in likely]
     best = np.asarray(min(ends, key=lambda end: float(end.fun)).x, np.float64)
     return ScoreScale(float(best[0]), float(best[1])), float(model.objects(model.probability(best)).sum())
 
