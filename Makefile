@@ -46,8 +46,9 @@ weights: install  ## train a network on synthetic frames, with all their labels,
 	    --data.train_json $(WEIGHTS)/data/annotations/train_dense.json --data.val_json $(WEIGHTS)/data/annotations/val_dense.json
 	@echo "--model.net.init_checkpoint $(WEIGHTS)/checkpoints/best.ckpt"
 
+# A thread for each worker: more would wait for each other.
 test: install  ## run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 NUCLEI ?= nuclei
 RETINA ?= retina
