@@ -51,11 +51,13 @@ class Family:
         name: how it is called.
         make: a case out of choices.
         attempt: does with a case what carcloc would, in an empty folder; gives ``SUCCESS`` or ``REFUSED``.
+        imports: a module that its first case would else import, which takes long on a busy machine.
     """
 
     name: str
     make: Callable[[Source], Any]
     attempt: Callable[[Any, Path], str]
+    imports: str = "carcinosis_loc.errors"
 
 
 # Of each family the file that it stands in, and what chooses its cases, with that tool's share of all cases. Atheris
@@ -142,6 +144,7 @@ def work(family: Family, cases: int, seed: int, log: Path, tool: str) -> None:
     folder.mkdir(exist_ok=True)
     os.chdir(folder)
     watch = Watch(family, log, folder)
+    importlib.import_module(family.imports)
     resource.setrlimit(resource.RLIMIT_AS, (_memory_kb("VmSize") * 1024 + CASE_BYTES,) * 2)
     {"random": _by_chance, "hypothesis": _by_hypothesis, "atheris": _by_atheris}[tool](family, watch, cases, seed)
 

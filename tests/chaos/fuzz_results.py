@@ -128,7 +128,7 @@ def plan(case: bytes, folder: Path) -> str:
 
 
 FAMILIES = [
-    Family("predictions", found, write_and_read),
-    Family("results", run_files, report),
-    Family("studies", studies, plan),
+    Family("predictions", found, write_and_read, "carcinosis_loc.writers"),
+    Family("results", run_files, report, "carcinosis_loc.study.report"),
+    Family("studies", studies, plan, "carcinosis_loc.study"),
 ]

@@ -85,7 +85,7 @@ def test_a_run_that_is_stopped_says_so(name, code, spots, tiny, tmp_path):
     heard = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
     command = [sys.executable, "-c", heard + "from carcinosis_loc.cli import main; sys.exit(main())", *words]
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    for _ in range(600):
+    for _ in range(2000):
         if (tmp_path / "out" / "checkpoints" / "last.ckpt").exists():
             break
         time.sleep(0.1)
