@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from carcinosis_loc.metrics.curves import SCORE_EDGES, score_histogram
@@ -31,6 +32,24 @@ def test_a_logistic_curve_is_found_again(slope, offset, seed):
     )
     wanted = ScoreScale(slope, offset).probability(scores)
     assert scale.probability(scores) == pytest.approx(wanted, abs=0.08)
+
+
+@given(st.integers(0, 1000), st.floats(-1, 3))
+@settings(max_examples=20, deadline=None)
+def test_the_curve_is_the_likeliest(seed, steepness):
+    """Against a slow search that knows no derivative; also where objects are more than peaks, or score lower."""
+    draw = np.random.default_rng(seed)
+    predicted = draw.poisson(0.02, len(SCORE_EDGES))
+    logits = np.clip(logit(SCORE_EDGES.astype(float)), -12, 12)
+    objects = predicted * expit(steepness * logits + 0.5) * draw.uniform(0.5, 1.2, len(SCORE_EDGES))
+
+    def cost(curve):
+        z = curve[0] * logits + curve[1]
+        rest = predicted * np.logaddexp(0, z) - objects * z
+        return rest[predicted > 0].sum() + 0.01 * ((curve[0] - 1) ** 2 + curve[1] ** 2)
+
+    slow = minimize(cost, [1, 0], method="Nelder-Mead", bounds=[(0.05, 50), (-200, 200)], options={"xatol": 1e-6})
+    assert cost(fitted_scale(objects, predicted)) <= slow.fun + 1e-3
 
 
 def test_labels_missing_at_random_give_the_curve_and_their_share():
