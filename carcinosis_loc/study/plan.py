@@ -1,4 +1,4 @@
-"""What a study runs: every combination of its factors' levels."""
+"""What a study runs: every combination of its factors' levels but those that it skips."""
 
 import json
 import re
@@ -11,13 +11,14 @@ from typing import Any
 
 from carcinosis_loc.configs import read_config, shipped_folder
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.study.skipping import is_skipped, read_skips
 
 FORMAT = 1
 FIGURES = ("f1", "best_f1", "average_precision", "precision", "recall", "threshold", "best_threshold")
 # Names that the results have: of what they hold of a run, and of a row of the table.
 _RESERVED = {*FIGURES, "seconds", "counts", "groups", "code", "runs", "low", "high", "seeds", "minutes"}
 _RESERVED |= {"f1_share", "best_f1_share"}
-_KEYS = {"format", "config", "factors", "options", "prepare", "reference"}
+_KEYS = {"format", "config", "factors", "options", "prepare", "reference", "skip"}
 # What ``carcloc test`` is told too; all else concerns training alone.
 _FOR_TEST = re.compile(
     r"--(data\.(image_dir|test_json|num_workers|(eval_)?batch_size|category|allow_symlinks|exhaustive_splits)"
@@ -55,7 +56,7 @@ class Plan:
     Attributes:
         path: its file.
         factors: their names.
-        runs: all combinations, in the order of the file.
+        runs: all combinations that are not skipped, in the order of the file.
         prepare: command lines after ``carcloc`` that make its data or the weights it begins with, to be run before.
         prepare_written: the same as the study has them, ``{name}`` for each folder.
         reference: levels of the runs that others are compared with: ``{"labels": "all"}`` compares each run with the
@@ -74,9 +75,10 @@ def read_plan(name: str, more: list[str], folders: Mapping[str, str] | None = No
     """Read a study's file: a path, else the name of one that is shipped.
 
     It holds ``config`` (of ``carcloc fit``), ``factors`` (name -> level -> options) and, if wanted, ``options`` for all
-    runs, ``prepare`` (command lines that make data) and ``reference`` (see ``Plan``). Options are flags without their
-    dashes; values that are no text become JSON. ``{name}`` in a text stands for a folder. An option that begins with
-    ``test.`` is told to the test alone: runs that differ in such options share one training.
+    runs, ``prepare`` (command lines that make data), ``skip`` (levels that make no sense together) and ``reference``
+    (see ``Plan``). Options are flags without their dashes; values that are no text become JSON. ``{name}`` in a text
+    stands for a folder. An option that begins with ``test.`` is told to the test alone: runs that differ in such
+    options share one training.
 
     Args:
         name: path or name.
@@ -97,12 +99,16 @@ def read_plan(name: str, more: list[str], folders: Mapping[str, str] | None = No
         raise InputError(f"{path}: format is {content.get('format')!r}; this version reads format {FORMAT}")
     filled = _filled(path, content, folders or {})
     factors = _factors(path, filled)
+    skips = read_skips(path, filled, factors)
     runs = [
         Run(levels, fit, test, {"fit": written[0], "test": written[1]})
         for (levels, fit, test), (_, *written) in zip(
             _commands(path, filled, more), _commands(path, content, more), strict=True
         )
+        if not is_skipped(levels, skips)
     ]
+    if not runs:
+        raise InputError(f"{path}: skip: leaves no run")
     lines = _prepare(path, content)
     prepare = tuple(tuple(_filled(path, word, folders or {}) for word in line) for line in lines)
     return Plan(path, tuple(factors), tuple(runs), prepare, lines, _reference(path, filled, factors))

@@ -139,6 +139,12 @@ def test_data_that_cannot_be_made_ends_the_study_before_a_run(tmp_path):
         ({"reference": {"labels": "none"}}, "reference: labels: none"),
         ({"reference": {"colour": "all"}}, "reference: colour: all"),
         ({"reference": "all"}, "reference: must map"),
+        ({"skip": {"labels": "all"}}, "skip: must be a list"),
+        ({"skip": [{}]}, "skip: must be a list"),
+        ({"skip": [{"labels": ["few", "none"]}]}, "skip: labels: none: no factor has this level"),
+        ({"skip": [{"colour": "red"}]}, "skip: colour: red"),
+        ({"skip": [{"labels": [["few"]]}]}, "skip: labels"),
+        ({"skip": [{"labels": ["few", "all"]}]}, "skip: leaves no run"),
         ({"config": "{other}/c.yaml"}, "needs the folder other; say where it is: --folder other=PATH"),
     ],
 )
@@ -146,6 +152,20 @@ def test_what_is_wrong_about_data_and_reference_is_named(tmp_path, change, word)
     study = written(tmp_path / "s.yaml", WITH_DATA | change)
     with pytest.raises(InputError, match=word):
         read_plan(str(study), [], {"out": "o", "marks": "m"})
+
+
+@pytest.mark.parametrize(
+    ("skip", "left"),
+    [
+        ([], ["mse,seed=0", "mse,seed=1", "hill,seed=0", "hill,seed=1"]),
+        ([{"loss": "mse"}], ["hill,seed=0", "hill,seed=1"]),
+        ([{"loss": "mse", "seed": 1}], ["mse,seed=0", "hill,seed=0", "hill,seed=1"]),
+        ([{"loss": ["mse", "hill"], "seed": "0"}, {"loss": "hill"}], ["mse,seed=1"]),
+    ],
+)
+def test_levels_that_make_no_sense_together_are_left_out(skip, left, tmp_path):
+    plan = read_plan(str(written(tmp_path / "s.yaml", STUDY | {"skip": skip})), [])
+    assert [run.name for run in plan.runs] == [f"loss={name}" for name in left]
 
 
 @pytest.mark.parametrize("given", ["nuclei", "nuclei=", "=x", "out=.", "nuclei=no/such"])
