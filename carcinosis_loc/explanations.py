@@ -18,6 +18,7 @@ from carcinosis_loc.data import PointDataModule
 from carcinosis_loc.errors import InputError, RunError, Stopped
 from carcinosis_loc.module import PointModule
 from carcinosis_loc.trust import in_our_words
+from carcinosis_loc.wording import in_plain_words
 
 # Head of a command's --help: how it is called, and what matters of its hundred options.
 _HELP = {
@@ -123,7 +124,7 @@ def explained(message: str, command: str, options: list[str]) -> str:
     place = None if by_flag else config_with(keys, options)
     if place is None and command != "fit" and not by_flag:
         place = option_values(options, "--ckpt_path")[-1]  # its recipe is a config too
-    return f"{place or f'carcloc {command}'}: {message}{_nearest(message)}"
+    return f"{place or f'carcloc {command}'}: {in_plain_words(message)}{_nearest(message)}"
 
 
 def _nearest(message: str) -> str:

@@ -34,7 +34,7 @@ FLOORS = [
     ["points", "run_folder", "schedules", "trust"],
     ["loggers"],
     ["files", "configs", "pipes"],
-    ["errors", "plain", "version"],
+    ["errors", "plain", "version", "wording"],
 ]
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 
