@@ -1,12 +1,17 @@
 """``carcloc thin``: make sparse labels out of dense ones."""
 
 import argparse
+import re
+from dataclasses import fields
 from pathlib import Path
 
 from carcinosis_loc.annotations.thinning import count_points
 from carcinosis_loc.annotations.thinning_of_files import thin_file
+from carcinosis_loc.annotations.thinning_rule import Thinning
 from carcinosis_loc.annotations.whole_frames import whole_frames_file
 from carcinosis_loc.errors import InputError
+
+_OPTIONS = [field.name for field in fields(Thinning)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,20 +67,13 @@ def run(args: argparse.Namespace) -> None:
         kept = whole_frames_file(args.in_json, args.out_json, args.whole_frames, args.seed, overwrite=args.overwrite)
         print(f"{args.out_json}: {count_points(kept)} points, all of {len(kept['images'])} images")
         return
-    sparse = thin_file(
-        args.in_json,
-        args.out_json,
-        overwrite=args.overwrite,
-        keep_share=args.keep_share,
-        per_frame=args.per_frame,
-        conspicuous_first=args.conspicuous_first,
-        one_per_cluster_px=args.one_per_cluster_px,
-        fewer_are_whole=args.fewer_are_whole,
-        jitter_px=args.jitter_px,
-        false_share=args.false_share,
-        false_distance_px=args.false_distance_px,
-        seed=args.seed,
-    )
+    options = {name: getattr(args, name) for name in _OPTIONS}
+    try:
+        Thinning(**options)
+    except InputError as error:  # it names arguments; who typed them knows flags
+        named = re.compile(rf"\b({'|'.join(_OPTIONS)})\b")
+        raise InputError(named.sub(lambda name: f"--{name[0].replace('_', '-')}", str(error))) from error
+    sparse = thin_file(args.in_json, args.out_json, overwrite=args.overwrite, **options)
     images, points = len(sparse["images"]), count_points(sparse)
     whole = sum(image["exhaustive"] for image in sparse["images"])
     false = sum(bool(annotation.get("false_point")) for annotation in sparse["annotations"])

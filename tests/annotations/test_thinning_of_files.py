@@ -8,6 +8,7 @@ from thin_labels import GRID, labels, points
 
 from carcinosis_loc.annotations.thinning import thin
 from carcinosis_loc.annotations.thinning_of_files import thin_file
+from carcinosis_loc.cli import main
 from carcinosis_loc.errors import InputError
 
 
@@ -140,3 +141,18 @@ def test_an_area_that_no_float_can_hold_is_none():
     coco = labels([(1, 2)], area=10**400)
     with pytest.raises(InputError, match=r"annotation 1: 'area' is 1000.*which is no finite number"):
         thin(coco, per_frame=1, conspicuous_first=True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--fewer-are-whole"], "--fewer-are-whole needs --per-frame, which says how many were asked for; give it too"),
+        (["--keep-share", "2"], "--keep-share is 2.0; it must be from 0 to 1"),
+        (["--conspicuous-first"], "--conspicuous-first needs --keep-share, --per-frame or --one-per-cluster-px"),
+    ],
+)
+def test_the_command_names_flags(flags, line, tmp_path, capsys):
+    (tmp_path / "per_frame.json").write_text(json.dumps(labels(GRID)))
+    assert main(["thin", str(tmp_path / "per_frame.json"), str(tmp_path / "out.json"), *flags]) == 2
+    assert capsys.readouterr().err.startswith(f"carcloc: {line}")
+    assert not (tmp_path / "out.json").exists()
