@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from scipy.special import logit
 
 from carcinosis_loc.callbacks.finding import expected_objects, training_data
+from carcinosis_loc.callbacks.rounds import rounds_due
 from carcinosis_loc.data.offsets import MOST, FrameOffsets
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics import calibrate
@@ -96,8 +97,7 @@ class LabelChance(Callback):
 
     def _due(self, trainer: Trainer) -> int:
         assert trainer.max_epochs is not None
-        share = (trainer.current_epoch + 1) / trainer.max_epochs + 1e-9
-        return sum(share >= self.start + (1 - self.start) * k / self.rounds for k in range(self.rounds))
+        return rounds_due((trainer.current_epoch + 1) / trainer.max_epochs + 1e-9, self.start, self.rounds)
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs, as plain values."""

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from carcinosis_loc.errors import InputError
 
 
+def rounds_due(share: float, start: float, rounds: int) -> int:
+    """How many of some rounds, spread evenly from the share ``start`` on, are due after a share of the epochs."""
+    return sum(share >= start + (1 - start) * k / rounds for k in range(rounds))
+
+
 @dataclass(frozen=True)
 class Rounds:
     """The arguments of ``Teacher`` that say when; see there.
@@ -37,7 +42,7 @@ class Rounds:
         """
         if share >= 1:
             return self.rounds + 1 if generation + 1 < self.generations else 0
-        return sum(share >= self.start + (1 - self.start) * k / self.rounds for k in range(self.rounds))
+        return rounds_due(share, self.start, self.rounds)
 
     def believe(self, due: int, generation: int) -> bool:
         """Whether a round labels, and does not only leave out."""
