@@ -100,7 +100,8 @@ def calibrate(
             ``LEANING`` on, else from ``CROWDED``): for those who ask because labels may not be missing at random.
         draws: of the frames; 0 chooses on the frames as they are, and does not tell how sure that is.
         labels_at_random: what is known of the labels: True goes by them alone (rule 4), and by the scores only where
-            too few are found; False by the scores alone as long as they tell something; None finds out, by 2 to 4.
+            too few are found; False by the scores alone as long as they tell something, a third of the way down to the
+            bottom of a valley however labels lean; None finds out, by 2 to 4.
     """
     truth, figures = _plain(dense.compute()), _plain(sparse.compute())
     if truth["n_images"] > 0 and truth["best_f1"] > 0:

@@ -53,6 +53,10 @@ CLEAR = 0.4  # depth from which a valley is believed
 # Where the valley is clear, it knows more from in between on: labels at random have been seen at 3.2 there, labels on
 # the conspicuous, of a network that had been taught, at 4.6.
 EVEN, TILTED, LEANING = 2.0, 3.8, 6.0
+# Where labels lean, faint objects lie low on their hill, and the threshold is put so far down to the valley's bottom,
+# in logit. Who knows that labels are on the conspicuous needs no lean to show it: one near the limit, which falls to
+# this side or that by chance, moved the threshold far.
+DOWN_IF_LEANING, DOWN_IF_KNOWN = 1 / 2, 1 / 3
 # And if it is shallow, from here on: there labels at random have been seen at 8.4, others at 31.
 CROWDED = 16.0
 # Of frames that are called sparse most objects should be unlabelled. If labels taken at face value say otherwise, they
@@ -109,7 +113,7 @@ def by_labels_or_scores(
     if rule == "knee":
         threshold = figures["knee_threshold"]
         return Chosen(threshold, rule, scale_at(threshold, AT_THRESHOLD, figures["knee_steepness"]))
-    threshold, top = _by_valley(figures)
+    threshold, top = _by_valley(figures, at_random)
     if rule == "both" and labels:
         logits = logit(threshold), logit(min(labels.threshold, top))
         threshold = float(expit((1 - SAY_OF_LABELS) * logits[0] + SAY_OF_LABELS * logits[1]))
@@ -123,11 +127,12 @@ def _within_background(frames: LabelledFrames, labels: Implied, valley_bottom: f
     return labels.share < TOO_COMPLETE and above > TOO_MANY * n_objects
 
 
-def _by_valley(figures: Mapping[str, float]) -> tuple[float, float]:
+def _by_valley(figures: Mapping[str, float], at_random: bool | None) -> tuple[float, float]:
     """The threshold by the valley, and the score from which nearly all peaks are objects."""
     threshold = figures["valley_threshold"]
-    if figures["labels_lean"] > LEANING:  # faint objects lie low on the hill: halfway down to the valley's bottom
-        threshold = float(expit((logit(threshold) + logit(figures["valley_bottom"])) / 2))
+    down = DOWN_IF_KNOWN if at_random is False else DOWN_IF_LEANING if figures["labels_lean"] > LEANING else 0.0
+    if down:
+        threshold = float(expit((1 - down) * logit(threshold) + down * logit(figures["valley_bottom"])))
     return threshold, figures["valley_top"]
 
 

@@ -253,10 +253,19 @@ def test_a_dip_within_the_background_is_no_valley():
 def test_who_knows_how_labels_were_chosen_is_believed(chance, at_random, rule):
     counts = counted(sparse=detections(random(), 1.0, -4.0, chance))
     assert calibrate(*counts, labels_at_random=at_random).rule == rule
-    _, sparse = counts
-    if rule == "valley" and sparse.compute()["labels_lean"] > 6:  # halfway down, in logit
-        ends = (logit(sparse.compute()[f"valley_{end}"].item()) for end in ("bottom", "threshold"))
-        assert logit(calibrate(*counts, labels_at_random=False).threshold) == pytest.approx(sum(ends) / 2, abs=1e-4)
+
+
+@pytest.mark.parametrize("chance", [a_fifth, by_halves(0.25, 0.03), the_conspicuous])
+def test_where_labels_lean_a_valley_has_its_threshold_lower(chance):
+    """Halfway down to the bottom, in logit, where labels show it; a third of the way where it is known."""
+    counts = counted(sparse=detections(random(), 1.0, -4.0, chance))
+    figures = counts[1].compute()
+    bottom, slope = (logit(figures[f"valley_{end}"].item()) for end in ("bottom", "threshold"))
+    for at_random, down in ((False, 1 / 3), (None, 1 / 2 if figures["labels_lean"] > 6 else 0)):
+        chosen = calibrate(*counts, labels_first=False, labels_at_random=at_random)
+        if chosen.rule == "valley":
+            assert logit(chosen.threshold) == pytest.approx(slope + down * (bottom - slope), abs=1e-4)
+    assert calibrate(*counts, labels_at_random=False).rule == "valley"
 
 
 def test_labels_known_to_be_on_the_conspicuous_decide_last():
