@@ -40,12 +40,12 @@ def in_plain_words(message: str) -> str:
 def _said(rest: str) -> str | None:
     if several := _SEVERAL.match(rest):
         kinds = [_kind(kind) for kind in _split(several[1])]
-        return None if None in kinds else f"must be {_either(kinds)}, not {several[2]}"
+        return None if None in kinds else f"must be {_either(kinds)}, not {several[2]:.200}"
     if one := _ONE.match(rest):
         kind = _kind(one[1])
-        return kind and f"must be {kind}, not {one[2]}"
+        return kind and f"must be {kind}, not {one[2]:.200}"
     if no_class := _NO_CLASS.match(rest):
-        return f"must name a class by its import path (package.module.Class), not {no_class[1]}"
+        return f"must name a class by its import path (package.module.Class), not {no_class[1]:.200}"
     return None
 
 
@@ -57,11 +57,12 @@ def _kind(kind: str) -> str | None:
         return {"int": "two whole numbers", "float": "two numbers"}.get(pair[1])
     if choice := re.fullmatch(r"(?:typing\.)?Literal\[(.*)\]", kind):
         return _either([word.strip().strip("'") for word in choice[1].split(",")])
-    return None
+    holder = re.fullmatch(r"(?:[\w.]+\.)?(\w+)\[.*\]", kind)
+    return _KINDS.get(holder[1]) if holder else None
 
 
 def _either(kinds: list[str | None]) -> str:
-    *most, last = [word for kind in kinds if kind for word in kind.split(" or ")]
+    *most, last = dict.fromkeys(word for kind in kinds if kind for word in kind.split(" or "))
     return f"{', '.join(most)} or {last}" if most else last
 
 

@@ -28,6 +28,11 @@ UNION = """Parser key "data.asked_per_frame":
             "Parser key \"x\": Expected a <class 'torch.Tensor'>. Got value: 1",
         ),
         ("no key at all", "no key at all"),
+        (
+            "Parser key \"x\": Does not validate against any of the Union subtypes Subtypes: [<class 'str'>, "
+            "list[int], collections.abc.Sequence[float], <class 'NoneType'>] Errors: - Expected a Given value: {'a': 1}",
+            "\"x\" must be a text, a list or null, not {'a': 1}",
+        ),
     ],
 )
 def test_what_is_known_is_put_in_words_and_all_else_stays(message, words):
