@@ -30,7 +30,7 @@ UNION = """Parser key "data.asked_per_frame":
         ("no key at all", "no key at all"),
         (
             "Parser key \"x\": Does not validate against any of the Union subtypes Subtypes: [<class 'str'>, "
-            "list[int], collections.abc.Sequence[float], <class 'NoneType'>] Errors: - Expected a Given value: {'a': 1}",
+            "list[int], collections.abc.Sequence[float], <class 'NoneType'>] Errors: - x Given value: {'a': 1}",
             "\"x\" must be a text, a list or null, not {'a': 1}",
         ),
     ],
