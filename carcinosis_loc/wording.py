@@ -13,7 +13,7 @@ _KINDS = {
     "NoneType": "null",
 }
 _IN_A_CLASS = re.compile(r"""Problem with given class_path '[\w.]+': Parser key "([\w.]+)": """)
-_KEY = re.compile(r'Parser key "([\w.]+)": (.*)', re.DOTALL)
+_KEY = re.compile(r'Parser key "([\w.]+)": (.*)')
 _ONE = re.compile(r"Expected a (.*?)\. Got value: (.*)")
 _SEVERAL = re.compile(
     r"Does not validate against any of the Union subtypes Subtypes: \[(.*?)\] Errors: .* Given value: (.*)"
