@@ -1,19 +1,26 @@
 """Run shipped studies and put what they found into docs/results.md: ``make results``.
 
-Each study runs under ``runs/results/NAME`` (what is done there is not done again); its table and plots are copied to
-``docs/results/NAME/``, and the table to between the lines ``<!-- NAME -->`` and ``<!-- end of NAME -->`` of the page.
+Each study runs under ``runs/results/NAME``; its table and plots are copied to ``docs/results/NAME/``, and the table to
+between the lines ``<!-- NAME -->`` and ``<!-- end of NAME -->`` of the page. What is done is not done again, here or on
+another machine: ``docs/results/NAME/records.jsonl`` holds what each run was and found, and a fresh folder begins with
+that. ``--anew`` does without. A run whose config has changed since is refused: take its line out of the records.
 """
 
 import argparse
+import csv
+import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 DOCS = Path(__file__).parents[1]
 PAGE = DOCS / "results.md"
 STUDIES = DOCS.parent / "configs" / "studies"
+KEPT = ("run.json", "metrics.json", "done.json")
+COUNTS = ("tp", "n_predicted", "n_points")
 
 
 def with_table(page: str, name: str, section: str) -> str:
@@ -34,12 +41,44 @@ def section_of(name: str) -> str:
 
 
 def copy_report(name: str, runs: Path) -> None:
-    """Take over the study's CSV, table and plots, and drop what it no longer draws."""
+    """Take over the study's records, CSV, table and plots, and drop what it no longer draws."""
     folder = DOCS / "results" / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for path in [runs / "runs.csv", runs / "table.md", *runs.glob("f1*.png")]:
         shutil.copy(path, folder)
+    lines = [json.dumps(record_of(run.parent)) for run in sorted(runs.glob("runs/*/done.json"))]
+    (folder / "records.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def record_of(folder: Path) -> dict[str, Any]:
+    """What a run was, and what it found: its small files, and counts for each group of test frames."""
+    record: dict[str, Any] = {"name": folder.name}
+    record |= {name: json.loads((folder / name).read_bytes()) for name in KEPT}
+    groups: dict[str, list[int]] = {}
+    with (folder / "per_image.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            total = groups.setdefault(row["group"] or row["file_name"], [0] * len(COUNTS))
+            for place, name in enumerate(COUNTS):
+                total[place] += int(row[name])
+    return record | {"groups": groups}
+
+
+def restore(name: str, runs: Path) -> None:
+    """Put the runs that are on record into a fresh folder of the study."""
+    records = DOCS / "results" / name / "records.jsonl"
+    if runs.exists() or not records.exists():
+        return
+    for line in records.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        folder = runs / "runs" / record["name"]
+        folder.mkdir(parents=True)
+        with (folder / "per_image.csv").open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["file_name", "group", *COUNTS])
+            rows.writerows(["", group, *counts] for group, counts in record["groups"].items())
+        for kept in KEPT:  # done.json last: with it the run is whole
+            (folder / kept).write_text(json.dumps(record[kept]), encoding="utf-8")
 
 
 def main() -> None:
@@ -49,11 +88,14 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/results"), help="where the runs lie")
     parser.add_argument("--folder", action="append", default=[], help="NAME=PATH, as carcloc study takes it")
     parser.add_argument("--only", help="levels of the runs to be made, as carcloc study takes it")
+    parser.add_argument("--anew", action="store_true", help="do without the runs that are on record")
     args, options = parser.parse_known_args()  # the rest is for carcloc fit
     failed = []
     for name in args.studies:
         needed = set(re.findall(r"\{(\w+)\}", (STUDIES / f"{name}.yaml").read_text(encoding="utf-8")))
         folders = [word for given in args.folder if given.split("=")[0] in needed for word in ("--folder", given)]
+        if not args.anew:
+            restore(name, args.runs / name)
         only = ["--only", args.only] if args.only else []
         command = ["study", *folders, *only, f"{name}.yaml", str(args.runs / name), *options]
         if subprocess.run([sys.executable, "-m", "carcinosis_loc", *command], check=False).returncode:

@@ -1,7 +1,10 @@
 """``make results``: studies are run, and what they found comes into the page of results."""
 
 import importlib.util
+import json
+import shutil
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -49,11 +52,31 @@ def test_a_study_that_is_done_comes_into_the_page(remake, tmp_path, monkeypatch)
     told = ["--runs", str(runs), "--folder", f"nuclei={nuclei}", "--folder", "retina=nowhere", "--only", "lambda=1.0"]
     monkeypatch.setattr(sys, "argv", ["remake.py", *told, "lambda"])
     remake.main()
-    assert sorted(path.name for path in (docs / "results" / "lambda").iterdir()) == ["f1.png", "runs.csv", "table.md"]
+    kept = {path.name: path.read_bytes() for path in (docs / "results" / "lambda").iterdir()}
+    assert sorted(kept) == ["f1.png", "records.jsonl", "runs.csv", "table.md"]
     page = (docs / "results.md").read_text()
     assert "| 1.0 | 3 | 0.500" in page
     assert "lambda.yaml: 3 of 12 runs. carcloc " in page
     assert "![lambda](results/lambda/f1.png)" in page
+    shutil.rmtree(runs)  # another machine: what is on record is not run again, and says the same
+    remake.main()
+    again = {path.name: path.read_bytes() for path in (docs / "results" / "lambda").iterdir()}
+    assert again == kept
+    assert not list(runs.glob("lambda/runs/*/run.log"))
+
+
+def test_who_runs_all_anew_begins_with_nothing(remake, tmp_path, monkeypatch):
+    record = {"name": "a", "run.json": {}, "metrics.json": {}, "done.json": {}, "groups": {"p0": [1, 2, 3]}}
+    folder = tmp_path / "docs" / "results" / "lambda"
+    folder.mkdir(parents=True)
+    (folder / "records.jsonl").write_text(json.dumps(record) + "\n")
+    monkeypatch.setattr(remake, "DOCS", tmp_path / "docs")
+    monkeypatch.setattr(remake.subprocess, "run", lambda *_, **__: Namespace(returncode=1))
+    for words, restored in ((["--anew"], False), ([], True)):
+        monkeypatch.setattr(sys, "argv", ["remake.py", "--runs", str(tmp_path), *words, "lambda"])
+        with pytest.raises(SystemExit, match="not all is done"):
+            remake.main()
+        assert (tmp_path / "lambda" / "runs" / "a" / "done.json").exists() == restored
 
 
 def test_a_study_that_failed_leaves_the_page(remake, tmp_path, monkeypatch):
