@@ -1,14 +1,14 @@
 """What a network finds on the training frames beyond their labels."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 from lightning.pytorch import Trainer
 
 from carcinosis_loc.callbacks.processes import from_all_processes
-from carcinosis_loc.data import Additions, PointDataModule
+from carcinosis_loc.data import PointDataModule
 from carcinosis_loc.data.batch import Batch
+from carcinosis_loc.detector import Detections
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics.probability import ScoreScale
 from carcinosis_loc.module import PointModule
@@ -17,24 +17,21 @@ from carcinosis_loc.points import Frame, Peaks
 _GRID = 4  # places are kept to this part of a pixel: on a flat summit, a logit's last bit can move them by thousandths
 
 
-def find_additions(
-    trainer: Trainer, module: PointModule, batches: Iterable[Batch], sure: float, doubt: float
-) -> dict[int, Additions]:
+def find_beside(trainer: Trainer, module: PointModule, batches: Iterable[Batch], score: float) -> dict[int, Peaks]:
     """The peaks on these frames that lie farther than the match radius from every label, by image id.
 
     Args:
         trainer: whose precision the network runs in; with several processes, all get what each has found.
         module: network and decoder.
         batches: frames, not augmented.
-        sure: score from which a peak is sure; infinity makes none.
-        doubt: score from which it is unsure; what scores less is passed over.
+        score: from which a peak counts.
     """
     found = []
-    for frame, peaks in _found_on(trainer, module, batches):
-        free = peaks.above(doubt)
-        away = _away_from_labels(free, frame, module.match_radius_px)
-        xy, scores = np.round(free.xy[away] * _GRID) / np.float32(_GRID), free.scores[away]
-        found.append((frame.image_id, Additions(xy[scores >= sure], xy[scores < sure])))
+    for _, detected in found_on(trainer, module, batches):
+        for frame, peaks in zip(detected.frames, detected.peaks, strict=True):
+            free = away_from_labels(peaks.above(score), frame, module.match_radius_px)
+            on_grid = Peaks(np.round(free.xy * _GRID) / np.float32(_GRID), free.scores)
+            found.append((frame.image_id, on_grid))
     return dict(from_all_processes(found))
 
 
@@ -44,14 +41,15 @@ def expected_objects(
     """How many objects a frame's peaks are likely to be, the sum of their probabilities, by image id.
 
     Args:
-        trainer: see ``find_additions``.
+        trainer: see ``find_beside``.
         module: network and decoder.
         batches: frames, not augmented.
         scale: from scores to probabilities.
     """
     found = [
         (frame.image_id, float(scale.probability(peaks.scores).sum()))
-        for frame, peaks in _found_on(trainer, module, batches)
+        for _, detected in found_on(trainer, module, batches)
+        for frame, peaks in zip(detected.frames, detected.peaks, strict=True)
     ]
     return dict(from_all_processes(found))
 
@@ -68,28 +66,26 @@ def training_data(trainer: Trainer, asker: str) -> PointDataModule:
     return data
 
 
-def count_places(found: Mapping[int, Additions]) -> tuple[int, int]:
-    """How many places are sure, and how many are not."""
-    return sum(len(known.sure) for known in found.values()), sum(len(known.unsure) for known in found.values())
+def found_on(trainer: Trainer, module: PointModule, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Detections]]:
+    """Each batch, with what the network finds on it.
 
-
-def told(found: Mapping[int, Additions]) -> str:
-    """The same in words, a frame."""
-    n_sure, n_unsure = (count / max(1, len(found)) for count in count_places(found))
-    return f"{n_sure:.1f} points a frame added, {n_unsure:.1f} left out of the loss"
-
-
-def _found_on(trainer: Trainer, module: PointModule, batches: Iterable[Batch]) -> Iterator[tuple[Frame, Peaks]]:
+    Args:
+        trainer: whose precision the network runs in.
+        module: network and decoder.
+        batches: frames, not augmented; this process's share.
+    """
     for batch in batches:
         if batch.dummy:
             continue
         with trainer.precision_plugin.forward_context():
             detected = module.detect(batch.to(module.device))
-        yield from zip(detected.frames, detected.peaks, strict=True)
+        yield batch, detected
 
 
-def _away_from_labels(peaks: Peaks, frame: Frame, match_radius_px: float) -> npt.NDArray[np.bool_]:
+def away_from_labels(peaks: Peaks, frame: Frame, match_radius_px: float) -> Peaks:
+    """The peaks that lie farther than the match radius (image pixels) from every label of the frame."""
     if not len(peaks) or not len(frame.points):
-        return np.ones(len(peaks), np.bool_)
+        return peaks
     distance = np.linalg.norm(peaks.xy[:, None] - frame.points.xy, axis=-1)
-    return np.asarray(distance.min(1) > match_radius_px)
+    away = distance.min(1) > match_radius_px
+    return Peaks(peaks.xy[away], peaks.scores[away])

@@ -6,9 +6,11 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from carcinosis_loc.callbacks import believing
+from carcinosis_loc.callbacks.believing import Beside
 from carcinosis_loc.callbacks.checkpoints import BestCheckpoint
 from carcinosis_loc.callbacks.elder import elder_in_place
-from carcinosis_loc.callbacks.finding import count_places, find_additions, told, training_data
+from carcinosis_loc.callbacks.finding import find_beside, training_data
 from carcinosis_loc.callbacks.generations import Weights, begin_anew, cycles_warning, first_weights
 from carcinosis_loc.callbacks.rounds import Rounds
 from carcinosis_loc.data import Additions
@@ -16,9 +18,6 @@ from carcinosis_loc.errors import InputError
 from carcinosis_loc.losses import HeatmapLoss
 from carcinosis_loc.metrics import Calibration, calibrate
 from carcinosis_loc.module import PointModule
-
-_FLOOD = 3.0  # times as many peaks a frame as in the round before
-_FLOOD_BY_ANOTHER_RULE = 10.0  # the same where the rule of the threshold, or the network, has changed
 
 
 class Teacher(Callback):
@@ -34,11 +33,12 @@ class Teacher(Callback):
     - *unsure* from ``doubt`` up: a disc around it is left out of the loss. In the early rounds that is all of them: an
       unlabelled object is then at least not taught to be background, and scores part before any is believed.
 
-    Every round starts from nothing, so what is no longer believed is taken back. Where the validation set supports no
-    threshold yet, the round changes nothing. Where the peaks of a round are several times as many as those of the same
-    network's round before by the same rule, or no threshold is supported any more, the maps have flooded or collapsed:
-    the teacher says so, takes everything back and stops. A round whose threshold is by another rule than the one
-    before's may find a few times as many; one that finds very many more is passed over, and what was taught stays.
+    Every round starts from nothing, so what is no longer believed is taken back; it may believe in ``growth`` times as
+    many objects as the one before, the best. Where the validation set supports no threshold yet, the round changes
+    nothing. Where its peaks are several times as many as those of the same network's round before by the same rule, or
+    no threshold is supported any more, the maps have flooded or collapsed: the teacher says so, takes everything back
+    and stops. A round whose threshold is by another rule than the one before's may find a few times as many; one that
+    finds very many more is passed over, and what was taught stays.
 
     A taught network finds more than is labelled, and the Lee-Liu score, by which checkpoints are chosen, may fall with
     every object more. From the first round on the latest epoch is therefore kept as the best, unless exhaustive
@@ -54,6 +54,8 @@ class Teacher(Callback):
         believe_from: share of the rounds that only leave out.
         sure: probability from which a peak is labelled.
         doubt: probability from which a peak is left out of the loss.
+        growth: most objects, labels among them, that a round believes in, over those that the one before believed in,
+            if it did: a threshold that false peaks have misled would else hand them on to the next network.
         elder: a checkpoint whose network and calibration teach from the first step on, until the first round of this
             network's own; any network of the same stride, such as one that was taught itself. null begins alone.
         generations: how many networks the training makes, one after the other, over as many epochs each, so that they
@@ -76,6 +78,7 @@ class Teacher(Callback):
         believe_from: float = 0.5,
         sure: float = 0.85,
         doubt: float = 0.25,
+        growth: float = 1.5,
         elder: str | None = None,
         generations: int = 1,
         anew: bool = True,
@@ -84,7 +87,9 @@ class Teacher(Callback):
         self.when = Rounds(start, rounds, believe_from, generations)
         if not 0 < doubt <= sure < 1:
             raise InputError(f"Teacher: 0 < doubt <= sure < 1 must hold, not {doubt} and {sure}")
-        self.sure, self.doubt = sure, doubt
+        if not growth >= 1:
+            raise InputError(f"Teacher: growth must be at least 1, not {growth}")
+        self.sure, self.doubt, self.growth = sure, doubt, growth
         self.elder, self.generations, self.anew, self.loss = elder, generations, anew, loss
         self.generation, self.n_rounds, self.stopped = 0, 0, False
         self.taught_itself, self.loss_changed, self._resumed = False, False, False
@@ -149,7 +154,7 @@ class Teacher(Callback):
     @property
     def _teaches(self) -> bool:
         """Whether anything is known beyond the labels."""
-        return any(count_places(self.additions))
+        return any(believing.count_places(self.additions))
 
     @property
     def _round(self) -> str:
@@ -178,29 +183,26 @@ class Teacher(Callback):
                     "frames not enough are found to support a threshold"
                 )
             return
-        found = self._find(trainer, module, calibration, self.when.believe(self.n_rounds, self.generation))
-        peaks = sum(count_places(found)) / max(1, len(found))
-        before = self.peaks_per_frame
-        if self.taught_itself and calibration.rule == self.rule and peaks > _FLOOD * before + 1:
-            return self._stop(
-                module, f"{peaks:.0f} peaks a frame where the round before had {before:.0f}: the maps flood"
-            )
-        if before >= 1 and peaks > _FLOOD_BY_ANOTHER_RULE * before:
+        beside = self._find(trainer, module, calibration)
+        peaks, before = believing.peaks_a_frame(beside), self.peaks_per_frame
+        if self.taught_itself and calibration.rule == self.rule and believing.floods(peaks, before):
+            return self._stop(module, f"{peaks:.0f} peaks a frame where {before:.0f} were before: the maps flood")
+        if believing.floods_by_another_rule(peaks, before):
             module.print(
                 f"teacher, {self._round}: passed over, as it found {peaks:.0f} peaks a frame where "
                 f"{before:.0f} were found before (threshold {calibration})"
             )
             return
-        self._take(found, calibration)
+        most = believing.most_after(self.additions, training_data(trainer, "Teacher").frames["train"], self.growth)
+        sure = self.sure if self.when.believe(self.n_rounds, self.generation) else 1.0
+        self._take(module, self._round, beside, calibration, sure, most)
         self.taught_itself = self._teaches
-        module.print(f"teacher, {self._round}: {told(found)} (threshold {calibration})")
 
     def _inherit(self, trainer: Trainer, module: PointModule, path: Path) -> None:
         """Take over what the elder finds on the training frames."""
         with elder_in_place(module, path) as calibration:
-            found = self._find(trainer, module, calibration, believe=True)
-        self._take(found, calibration)
-        module.print(f"teacher, {path.name}: {told(found)} (threshold {calibration})")
+            beside = self._find(trainer, module, calibration)
+        self._take(module, path.name, beside, calibration, self.sure, None)
 
     def _change_loss(self, module: PointModule) -> None:
         if self.loss is not None:
@@ -210,16 +212,17 @@ class Teacher(Callback):
         self.additions, self.stopped = {}, True
         module.print(f"teacher: {why}; it stops and takes all back")
 
-    def _take(self, found: dict[int, Additions], calibration: Calibration) -> None:
-        self.additions, self.rule = found, calibration.rule
-        self.peaks_per_frame = sum(count_places(found)) / max(1, len(found))
-
-    def _find(
-        self, trainer: Trainer, module: PointModule, calibration: Calibration, believe: bool
-    ) -> dict[int, Additions]:
-        sure = calibration.scale.score_at(self.sure) if believe else math.inf
+    def _find(self, trainer: Trainer, module: PointModule, calibration: Calibration) -> Beside:
         batches = training_data(trainer, "Teacher").unaugmented_train_batches()
-        return find_additions(trainer, module, batches, sure, calibration.scale.score_at(self.doubt))
+        return find_beside(trainer, module, batches, calibration.scale.score_at(self.doubt))
+
+    def _take(
+        self, module: PointModule, what: str, beside: Beside, calibration: Calibration, sure: float, most: int | None
+    ) -> None:
+        score = calibration.scale.score_at(sure) if sure < 1 else math.inf
+        self.additions, self.rule = believing.believed(beside, score, most), calibration.rule
+        self.peaks_per_frame = believing.peaks_a_frame(beside)
+        module.print(f"teacher, {what}: {believing.told(self.additions, beside)} (threshold {calibration})")
 
     def _hand_over(self, trainer: Trainer, module: LightningModule) -> None:
         assert isinstance(module, PointModule)
@@ -239,10 +242,8 @@ class Teacher(Callback):
         self.n_rounds, self.stopped = state_dict["rounds"], state_dict["stopped"]
         self.generation, self._first = state_dict.get("generation", 0), state_dict.get("first", {})
         self.rule, self.peaks_per_frame = state_dict["rule"], state_dict["peaks_per_frame"]
-        self.additions = {
-            image_id: Additions(*(places.numpy() for places in known))
-            for image_id, known in state_dict["additions"].items()
-        }
+        known = state_dict["additions"].items()
+        self.additions = {image_id: Additions(*(xy.numpy() for xy in places)) for image_id, places in known}
         self.taught_itself = state_dict.get("taught_itself", self.n_rounds > 0 and self._teaches)
         self.loss_changed = state_dict.get("loss_changed", False)
         self._resumed = True

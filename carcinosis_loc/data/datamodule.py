@@ -180,9 +180,15 @@ class PointDataModule(LightningDataModule):
         warnings.filterwarnings("ignore", "You are using a custom batch sampler")
         return self._whole_frames(self._dataset("predict"))
 
-    def unaugmented_train_batches(self) -> Iterable[Batch]:
-        """Each training frame that is not exhaustive once, as in evaluation; this process's share."""
+    def unaugmented_train_batches(self, most: int | None = None) -> Iterable[Batch]:
+        """Each training frame that is not exhaustive once, as in evaluation; this process's share.
+
+        Args:
+            most: of many frames take no more than these, spread over all; None takes all.
+        """
         frames = [frame for frame in self.frames["train"] if not frame.exhaustive]
+        if most is not None and len(frames) > most:
+            frames = [frames[place * len(frames) // most] for place in range(most)]
         return self._whole_frames(PointDataset(frames, None, self.image_size, 0, self.patience_s)) if frames else []
 
     def teach(self, **known: Any) -> None:

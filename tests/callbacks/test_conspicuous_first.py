@@ -1,12 +1,17 @@
 """Labels on the conspicuous: where it is known what a network would have to learn, and on drawn spots."""
 
+import json
+
+import cv2
 import numpy as np
 import pytest
 import torch
 from bright import bright_module, quiet_trainer, spot_data, taught
 from scipy.special import expit, logit
+from spots import coco, draw
 
-from carcinosis_loc.callbacks import ConspicuousFirst, LabelChance
+from carcinosis_loc.callbacks import ConspicuousFirst, LabelChance, conspicuous_first
+from carcinosis_loc.callbacks.conspicuous_first import label_slope
 from carcinosis_loc.errors import InputError
 
 
@@ -37,7 +42,40 @@ def test_what_stands_out_is_not_learnt_for_what_is_an_object():
     assert abs(learnt(features, labelled, logit(chance))[1]) < 0.2
 
 
-def test_training_batches_carry_it_from_the_first_step_on(spots, tmp_path, capsys):
+def test_the_slope_is_that_of_the_odds():
+    """What is labelled with a chance that rises with the power 3, and what is labelled whatever it looks like."""
+    rng = np.random.default_rng(0)
+    contrast, draw = rng.normal(0, 0.7, 4000), rng.random(4000)
+    for power in (3.0, 0.0):
+        labelled = draw < expit(power * (contrast - 0.5))
+        assert label_slope(contrast[labelled], contrast[~labelled]) == pytest.approx(power, abs=0.3)
+    assert 5 < label_slope(np.array([2.0, 3.0]), np.array([0.0, 1.0])) < 100  # parted without a fault
+
+
+def unequal_frames(folder, faint):
+    """Frames of six spots, two of them labelled, the others of this share of their brightness; five whole frames."""
+    (folder / "images").mkdir()
+    random = np.random.default_rng(0)
+    images, points = [], []
+    for number in range(17):
+        grid = [(x, y) for x in range(8, 60, 16) for y in range(8, 60, 16)]
+        chosen = [grid[place] for place in random.choice(len(grid), 6, replace=False)]
+        ground = draw([], (64, 64), random).astype(float)
+        shares = [*random.uniform(0.95, 1.05, 2), *random.uniform(faint - 0.05, faint + 0.05, 4)]
+        for share, one in zip(shares, chosen, strict=True):
+            ground += share * (draw([one], (64, 64), random).astype(float) - draw([], (64, 64), random))
+        images.append((f"{number}.png", 64, 64))
+        cv2.imwrite(str(folder / "images" / images[-1][0]), np.clip(ground, 0, 255).astype(np.uint8)[..., ::-1])
+        points.append(chosen)
+    (folder / "train.json").write_text(json.dumps(coco(images[:12], [known[:2] for known in points[:12]])))
+    (folder / "test.json").write_text(json.dumps(coco(images[12:], points[12:], exhaustive=True)))
+    (folder / "val.json").write_text((folder / "test.json").read_text())
+    return folder
+
+
+@pytest.mark.parametrize("faint", [0.6, 1.0])
+def test_training_batches_carry_it_if_contrast_tells_who_was_labelled(faint, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(conspicuous_first, "_FEWEST", 10)
     seen = []
 
     class Watch(ConspicuousFirst):
@@ -47,13 +85,44 @@ def test_training_batches_carry_it_from_the_first_step_on(spots, tmp_path, capsy
         def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
             assert batch.offset is None
 
-    taught(spots, tmp_path, Watch())
-    assert "conspicuous first: labels on 12 frames looked at" in capsys.readouterr().out
-    for batch in seen:
+    (tmp_path / "frames").mkdir()
+    callback = taught(unequal_frames(tmp_path / "frames", faint), tmp_path, Watch())
+    said = capsys.readouterr().out
+    assert "conspicuous first: labels on 12 frames looked at" in said
+    assert "24 labels and 48 objects beside them" in said
+    assert seen[0].offset is None  # nothing is known yet
+    if faint == 1.0:
+        assert callback.estimated < 2
+        return
+    assert callback.estimated == callback.power
+    for batch in seen[1:]:
         assert batch.offset.shape == (2, 1, 48, 48)
         for offset, points, known in zip(batch.offset[:, 0], batch.points, batch.labelled, strict=True):
             for x, y in points[known].round().long().clamp(0, 47).tolist():
                 assert offset[y, x] > offset.min() + 1  # a labelled spot stands out from its ground
+
+
+def test_it_waits_until_enough_is_found(spots, tmp_path, monkeypatch):
+    assert taught(spots, tmp_path / "a", ConspicuousFirst()).estimated == 0
+    monkeypatch.setattr(conspicuous_first, "calibrate", lambda *_, **__: None)
+    assert taught(spots, tmp_path / "b", ConspicuousFirst()).estimated == 0
+
+
+def test_a_resumed_run_knows_the_power(spots, tmp_path):
+    seen = []
+
+    class Watch(ConspicuousFirst):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            seen.append(batch.offset)
+
+    first, again = ConspicuousFirst(), Watch()
+    first.estimated = 3.0
+    again.load_state_dict(first.state_dict())
+    taught(spots, tmp_path, again, max_epochs=1)
+    assert again.estimated == 3.0
+    assert seen[0].any()
+    again.load_state_dict({})  # of an older checkpoint, where it was given
+    assert again.estimated == again.power
 
 
 def test_the_loss_sees_the_highest_offset_of_each_cell(spots):
@@ -74,7 +143,7 @@ def levels_of(spots, tmp_path, **options):
 
     class Keep(ConspicuousFirst):
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-            known.update(trainer.datamodule.taught.offset.levels)
+            known.update(self._levels)
             torch.save(known, tmp_path / f"{trainer.global_rank}.pt")
 
     taught(spots, tmp_path, Keep(), max_epochs=1, **options)
@@ -102,6 +171,11 @@ def test_two_processes_know_the_same(spots, tmp_path):
 def test_arguments_are_checked(wrong):
     with pytest.raises(InputError, match="ConspicuousFirst: 0 < power"):
         ConspicuousFirst(**wrong)
+
+
+def test_it_needs_validation_frames(spots, tmp_path):
+    with pytest.raises(InputError, match=r"it is calibrated on validation frames; give --data\.val_json"):
+        quiet_trainer(tmp_path, ConspicuousFirst(), max_epochs=1).fit(bright_module(), spot_data(spots, val_json=None))
 
 
 def test_it_is_not_for_labels_at_random_as_well(spots, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from bright import N_UNLABELLED, SOUND, bright_module, counts, quiet_trainer, spot_data, taught
 
-from carcinosis_loc.callbacks import Teacher, teacher
+from carcinosis_loc.callbacks import Teacher, believing, teacher
 from carcinosis_loc.callbacks.checkpoints import BestCheckpoint
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics import Calibration
@@ -102,7 +102,7 @@ def test_more_peaks_by_another_rule_are_no_flood(spots, tmp_path, monkeypatch):
 def test_far_too_many_peaks_by_another_rule_are_passed_over(spots, tmp_path, monkeypatch, capsys):
     """On retina a valley at 0.004 had found 500 peaks a frame after 31 by the labels' rule, and they were believed."""
     chosen(monkeypatch, SOUND, Calibration(0.001, "knee", 5, 9, ScoreScale(2.0, 40.0)))
-    monkeypatch.setattr(teacher, "_FLOOD_BY_ANOTHER_RULE", 1.5)
+    monkeypatch.setattr(believing, "_FLOOD_BY_ANOTHER_RULE", 1.5)
     callback = taught(spots, tmp_path, Teacher(start=0.0, rounds=2, believe_from=0.0))
     assert not callback.stopped
     assert (callback.rule, sum(counts(callback))) == ("valley", N_UNLABELLED)
