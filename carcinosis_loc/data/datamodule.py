@@ -184,11 +184,10 @@ class PointDataModule(LightningDataModule):
         """Each training frame that is not exhaustive once, as in evaluation; this process's share.
 
         Args:
-            most: of many frames take no more than these, spread over all; None takes all.
+            most: of many frames take up to so many, spread over all; None takes all.
         """
         frames = [frame for frame in self.frames["train"] if not frame.exhaustive]
-        if most is not None and len(frames) > most:
-            frames = [frames[place * len(frames) // most] for place in range(most)]
+        frames = frames[:: 1 if most is None else max(1, -(-len(frames) // most))]
         return self._whole_frames(PointDataset(frames, None, self.image_size, 0, self.patience_s)) if frames else []
 
     def teach(self, **known: Any) -> None:
