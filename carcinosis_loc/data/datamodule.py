@@ -181,13 +181,9 @@ class PointDataModule(LightningDataModule):
         return self._whole_frames(self._dataset("predict"))
 
     def unaugmented_train_batches(self, most: int | None = None) -> Iterable[Batch]:
-        """Each training frame that is not exhaustive once, as in evaluation; this process's share.
-
-        Args:
-            most: of many frames take up to so many, spread over all; None takes all.
-        """
+        """Each training frame that is not exhaustive once (up to ``most``, spread), as in evaluation; this process's."""
         frames = [frame for frame in self.frames["train"] if not frame.exhaustive]
-        frames = frames[:: 1 if most is None else max(1, -(-len(frames) // most))]
+        frames = frames[:: -(-len(frames) // (most or len(frames) or 1)) or 1]
         return self._whole_frames(PointDataset(frames, None, self.image_size, 0, self.patience_s)) if frames else []
 
     def teach(self, **known: Any) -> None:
