@@ -181,9 +181,10 @@ class PointDataModule(LightningDataModule):
         return self._whole_frames(self._dataset("predict"))
 
     def unaugmented_train_batches(self, most: int | None = None) -> Iterable[Batch]:
-        """Each training frame that is not exhaustive once (up to ``most``, spread), as in evaluation; this process's."""
+        """Each training frame that is not exhaustive once, or ``most`` of them; as in evaluation, this process's share."""
         frames = [frame for frame in self.frames["train"] if not frame.exhaustive]
-        frames = frames[:: -(-len(frames) // (most or len(frames) or 1)) or 1]
+        step = 1 if most is None else -(-len(frames) // most) or 1
+        frames = frames[::step]
         return self._whole_frames(PointDataset(frames, None, self.image_size, 0, self.patience_s)) if frames else []
 
     def teach(self, **known: Any) -> None:
