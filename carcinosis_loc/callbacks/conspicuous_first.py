@@ -25,6 +25,7 @@ _LEVEL = 0.25
 _LOOKED_AT = 120  # training frames, at most, for an estimate: some 600 labels tell the slope to 0.2
 _FEWEST = 100  # objects found on them beside the labels that an estimate needs
 _RIDGE = 1e-3  # holds the slope where contrast parts labels from the rest without a fault
+_MOST = 20  # a label: where more seem to be objects, early on, it is the background that was found
 _PASSED_OVER = 2.0  # a network finds the more conspicuous of the unlabelled first, so the slope is more than it seems
 
 
@@ -43,7 +44,8 @@ class ConspicuousFirst(Callback):
     labelled then, and to take faint places for unknown would only teach that all is an object. So ``power`` is
     estimated: after each validation, how the odds of a label fall with contrast among labels and what the network finds
     beside them (from a probability of 1/2 up), by a logistic regression. It finds the conspicuous first, so twice the
-    slope is taken, up to ``power``. Until enough is found, and where contrast tells nothing, there is no offset.
+    slope is taken, up to ``power``. Until enough is found it is ``power``, as a network that has once learnt that what
+    is faint is none does not unlearn it; where contrast tells nothing, there is no offset.
 
     A frame without labels has the median level; exhaustive ones have the chance 0.9 everywhere. Places that a
     ``Teacher`` has added or left out make up for the labels that lack: from its first round on there is no offset.
@@ -67,7 +69,7 @@ class ConspicuousFirst(Callback):
         if not 0 < power < 100 or not 0 < least < MOST:
             raise InputError(f"ConspicuousFirst: 0 < power < 100 and 0 < least < 0.9 must hold, not {power}, {least}")
         self.power, self.least = power, least
-        self.estimated = 0.0
+        self.estimated = power
         self._levels: dict[int, float] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -107,7 +109,7 @@ class ConspicuousFirst(Callback):
         if calibration is None:
             return
         labels, found = self._excess(trainer, pl_module, calibration.scale.score_at(1 / 2))
-        if len(found) < _FEWEST:
+        if not _FEWEST <= len(found) <= _MOST * len(labels):
             return
         slope = label_slope(labels, found)
         self.estimated = float(np.clip(_PASSED_OVER * slope, 0, self.power))

@@ -90,12 +90,12 @@ def test_training_batches_carry_it_if_contrast_tells_who_was_labelled(faint, tmp
     said = capsys.readouterr().out
     assert "conspicuous first: labels on 12 frames looked at" in said
     assert "24 labels and 48 objects beside them" in said
-    assert seen[0].offset is None  # nothing is known yet
     if faint == 1.0:
         assert callback.estimated < 2
-        return
-    assert callback.estimated == callback.power
-    for batch in seen[1:]:
+        seen = seen[:1]  # nothing is known yet
+    else:
+        assert callback.estimated == callback.power
+    for batch in seen:
         assert batch.offset.shape == (2, 1, 48, 48)
         for offset, points, known in zip(batch.offset[:, 0], batch.points, batch.labelled, strict=True):
             for x, y in points[known].round().long().clamp(0, 47).tolist():
@@ -103,9 +103,13 @@ def test_training_batches_carry_it_if_contrast_tells_who_was_labelled(faint, tmp
 
 
 def test_it_waits_until_enough_is_found(spots, tmp_path, monkeypatch):
-    assert taught(spots, tmp_path / "a", ConspicuousFirst()).estimated == 0
+    assert taught(spots, tmp_path / "a", ConspicuousFirst()).estimated == 4.0
+    monkeypatch.setattr(conspicuous_first, "_FEWEST", 10)
+    assert taught(spots, tmp_path / "b", ConspicuousFirst()).estimated < 4.0
+    monkeypatch.setattr(conspicuous_first, "_MOST", 1)  # more than one for a label is too much to be true
+    assert taught(spots, tmp_path / "c", ConspicuousFirst()).estimated == 4.0
     monkeypatch.setattr(conspicuous_first, "calibrate", lambda *_, **__: None)
-    assert taught(spots, tmp_path / "b", ConspicuousFirst()).estimated == 0
+    assert taught(spots, tmp_path / "d", ConspicuousFirst()).estimated == 4.0
 
 
 def test_a_resumed_run_knows_the_power(spots, tmp_path):
