@@ -25,6 +25,7 @@ NAMES = {
     "label_chance.yaml",
     "random_labels.yaml",
     "teacher.yaml",
+    "unknown_labels.yaml",
 }
 
 

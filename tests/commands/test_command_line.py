@@ -19,7 +19,8 @@ from carcinosis_loc.configs import shipped_names
 @pytest.mark.parametrize("name", shipped_names())
 def test_every_shipped_config_parses(name, spots, tmp_path, capsys):
     """``--print_config`` parses it whole; those that only hold a network are stacked on another."""
-    parts = ("hrnet_w", "hrnet_small", "teacher", "generations", "label_chance", "random_", "conspicuous_", "multi_gpu")
+    parts = ("hrnet_w", "hrnet_small", "teacher", "generations", "multi_gpu")
+    parts += ("label_chance", "random_labels", "conspicuous_", "unknown_labels")
     stacked = ["--config", "demo.yaml"] if name.startswith(parts) else []
     assert main(["fit", *stacked, "--config", name, "--print_config"]) == 0
     config = yaml.safe_load(capsys.readouterr().out)
