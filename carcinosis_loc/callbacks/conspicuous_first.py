@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from scipy.optimize import minimize
 
+from carcinosis_loc.callbacks.after_validation import AfterValidation
 from carcinosis_loc.callbacks.finding import away_from_labels, found_on, training_data
 from carcinosis_loc.callbacks.label_chance import LabelChance
 from carcinosis_loc.callbacks.processes import from_all_processes
@@ -29,7 +30,7 @@ _MOST = 20  # a label: where more seem to be objects, early on, it is the backgr
 _PASSED_OVER = 2.0  # a network finds the more conspicuous of the unlabelled first, so the slope is more than it seems
 
 
-class ConspicuousFirst(Callback):
+class ConspicuousFirst(AfterValidation):
     """Tells the loss which unlabelled places say something: those that stand out as much as the frame's labels do.
 
     Who marks the conspicuous first has looked at what stands out from its surroundings, and what stands out as much as
@@ -87,37 +88,24 @@ class ConspicuousFirst(Callback):
         pl_module.print(f"conspicuous first: labels on {len(self._levels)} frames looked at")
         self._hand_over(trainer, pl_module)
 
-    def on_validation_batch_end(  # the last batch: the weights that were validated are still in place
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Estimate after the last batch of a validation, until a teacher has taken over."""
-        data = training_data(trainer, "ConspicuousFirst")
-        is_last = batch_idx + 1 == trainer.num_val_batches[dataloader_idx]
-        if not is_last or trainer.sanity_checking or data.taught.additions:
+    def after_validation(self, trainer: Trainer, module: PointModule) -> None:
+        """Estimate the power, until a teacher has taken over."""
+        if training_data(trainer, "ConspicuousFirst").taught.additions:
             return
-        assert isinstance(pl_module, PointModule)
-        known = pl_module.labels_at_random
-        calibration = calibrate(
-            pl_module.point_f1, pl_module.sparse, labels_first=False, draws=0, labels_at_random=known
-        )
+        known = module.labels_at_random
+        calibration = calibrate(module.point_f1, module.sparse, labels_first=False, draws=0, labels_at_random=known)
         if calibration is None:
             return
-        labels, found = self._excess(trainer, pl_module, calibration.scale.score_at(1 / 2))
+        labels, found = self._excess(trainer, module, calibration.scale.score_at(1 / 2))
         if not _FEWEST <= len(found) <= _MOST * len(labels):
             return
         slope = label_slope(labels, found)
         self.estimated = float(np.clip(_PASSED_OVER * slope, 0, self.power))
-        pl_module.print(
-            f"conspicuous first: {len(labels)} labels and {len(found)} objects beside them, by whose contrast the odds "
-            f"of a label rise with the power {slope:.1f}; {self.estimated:.1f} is taken"
+        module.print(
+            f"conspicuous first: the odds of a label rise with the power {slope:.1f} of contrast, by {len(labels)} labels "
+            f"and {len(found)} objects beside them; {self.estimated:.1f} is taken"
         )
-        self._hand_over(trainer, pl_module)
+        self._hand_over(trainer, module)
 
     def _excess(self, trainer: Trainer, module: PointModule, score: float) -> tuple[Float32, Float32]:
         """The log contrast of labels, and of peaks from a score up beside them, less its frame's level."""

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from scipy.special import logit
 
+from carcinosis_loc.callbacks.after_validation import AfterValidation
 from carcinosis_loc.callbacks.finding import expected_objects, training_data
 from carcinosis_loc.callbacks.rounds import rounds_due
 from carcinosis_loc.data.offsets import MOST, FrameOffsets
@@ -18,7 +19,7 @@ from carcinosis_loc.points import Frame
 _HALF = 0.5  # object that every frame is taken to have labelled, and unlabelled
 
 
-class LabelChance(Callback):
+class LabelChance(AfterValidation):
     """Takes out of the scores that labels are rarer among many objects, by an offset for each training frame.
 
     Annotators mark about as many points on a crowded frame as on a sparse one. Of ``n`` objects ``k`` are labelled, so
@@ -64,36 +65,26 @@ class LabelChance(Callback):
             raise InputError("LabelChance: its rounds are shares of the training; set trainer.max_epochs")
         training_data(trainer, "LabelChance").teach(offset=FrameOffsets(self.offsets))
 
-    def on_validation_batch_end(  # the last batch: the weights that were validated are still in place
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Estimate after the last batch of a validation, if a round is due."""
-        is_last = batch_idx + 1 == trainer.num_val_batches[dataloader_idx]
+    def after_validation(self, trainer: Trainer, module: PointModule) -> None:
+        """Estimate, if a round is due."""
         due = self._due(trainer)
-        if not is_last or trainer.sanity_checking or due <= self.n_rounds:
+        if due <= self.n_rounds:
             return
-        assert isinstance(pl_module, PointModule)
         self.n_rounds = due
         if training_data(trainer, "LabelChance").taught.additions:
             return  # a teacher has taken over
-        calibration = calibrate(pl_module.point_f1, pl_module.sparse, draws=0, labels_at_random=True)
+        calibration = calibrate(module.point_f1, module.sparse, draws=0, labels_at_random=True)
         if calibration is None:
-            pl_module.print(f"label chance, round {due}: too early, no threshold is supported yet")
+            module.print(f"label chance, round {due}: too early, no threshold is supported yet")
             return
         data = training_data(trainer, "LabelChance")
-        objects = expected_objects(trainer, pl_module, data.unaugmented_train_batches(), calibration.scale)
+        objects = expected_objects(trainer, module, data.unaugmented_train_batches(), calibration.scale)
         if not objects:
-            pl_module.print(f"label chance, round {due}: all training frames are exhaustive, so none needs an offset")
+            module.print(f"label chance, round {due}: all training frames are exhaustive, so none needs an offset")
             return
         self.offsets = offsets_of(data.frames["train"], objects, self.strength)
         data.teach(offset=FrameOffsets(self.offsets))
-        pl_module.print(f"label chance, round {due}: {_told(objects)} (threshold {calibration})")
+        module.print(f"label chance, round {due}: {_told(objects)} (threshold {calibration})")
 
     def _due(self, trainer: Trainer) -> int:
         assert trainer.max_epochs is not None

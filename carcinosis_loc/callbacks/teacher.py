@@ -4,9 +4,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 
 from carcinosis_loc.callbacks import believing
+from carcinosis_loc.callbacks.after_validation import AfterValidation
 from carcinosis_loc.callbacks.believing import Beside
 from carcinosis_loc.callbacks.checkpoints import BestCheckpoint
 from carcinosis_loc.callbacks.elder import elder_in_place
@@ -20,7 +21,7 @@ from carcinosis_loc.metrics import Calibration, calibrate
 from carcinosis_loc.module import PointModule
 
 
-class Teacher(Callback):
+class Teacher(AfterValidation):
     """Turns confident peaks on the training frames into labels and leaves doubtful ones out of the loss, in rounds.
 
     Each round follows a validation, from whose labels and scores a calibration is chosen. Where the scores have a clear
@@ -134,22 +135,11 @@ class Teacher(Callback):
             if isinstance(checkpoint, BestCheckpoint) and self._teaches and self.rule != "exhaustive":
                 checkpoint.forget()
 
-    def on_validation_batch_end(  # the last batch: the weights that were validated are still in place
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Teach after the last batch of a validation, if a round is due."""
-        is_last = batch_idx + 1 == trainer.num_val_batches[dataloader_idx]
-        if not is_last or trainer.sanity_checking or self.stopped or self._due(trainer) <= self.n_rounds:
-            return
-        assert isinstance(pl_module, PointModule)
-        self._teach(trainer, pl_module)
-        self._hand_over(trainer, pl_module)
+    def after_validation(self, trainer: Trainer, module: PointModule) -> None:
+        """Teach, if a round is due."""
+        if not self.stopped and self._due(trainer) > self.n_rounds:
+            self._teach(trainer, module)
+            self._hand_over(trainer, module)
 
     @property
     def _teaches(self) -> bool:

@@ -89,7 +89,7 @@ def test_training_batches_carry_it_if_contrast_tells_who_was_labelled(faint, tmp
     callback = taught(unequal_frames(tmp_path / "frames", faint), tmp_path, Watch())
     said = capsys.readouterr().out
     assert "conspicuous first: labels on 12 frames looked at" in said
-    assert "24 labels and 48 objects beside them" in said
+    assert "of contrast, by 24 labels and 48 objects beside them" in said
     if faint == 1.0:
         assert callback.estimated < 2
         seen = seen[:1]  # nothing is known yet
