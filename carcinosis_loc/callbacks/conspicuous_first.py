@@ -102,8 +102,8 @@ class ConspicuousFirst(AfterValidation):
         slope = label_slope(labels, found)
         self.estimated = float(np.clip(_PASSED_OVER * slope, 0, self.power))
         module.print(
-            f"conspicuous first: the odds of a label rise with the power {slope:.1f} of contrast, by {len(labels)} labels "
-            f"and {len(found)} objects beside them; {self.estimated:.1f} is taken"
+            f"conspicuous first: the odds of a label rise with the power {slope:.1f} of contrast, by {len(labels)} "
+            f"labels and {len(found)} objects beside them; {self.estimated:.1f} is taken"
         )
         self._hand_over(trainer, module)
 
