@@ -1,17 +1,18 @@
-"""A look at the network after each validation of a training."""
+"""A look at the network after each validation in a training."""
 
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 
 from carcinosis_loc.module import PointModule
 
 
 class AfterValidation(Callback):
-    """Calls ``after_validation`` with the last batch of each validation: the validated weights are still in place.
+    """Calls ``after_validation`` with the last batch of each validation in a training: its weights are still in place.
 
-    With a ``WeightAveraging`` callback these are the averaged ones. What Lightning validates before a training, to see
-    whether it works, is passed over.
+    With a ``WeightAveraging`` callback these are the averaged ones. Validations that are no part of a training, and
+    what Lightning validates before one to see whether it works, are passed over.
     """
 
     def on_validation_batch_end(
@@ -24,7 +25,8 @@ class AfterValidation(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """See the class."""
-        if batch_idx + 1 == trainer.num_val_batches[dataloader_idx] and not trainer.sanity_checking:
+        trains = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
+        if trains and batch_idx + 1 == trainer.num_val_batches[dataloader_idx]:
             assert isinstance(pl_module, PointModule)
             self.after_validation(trainer, pl_module)
 

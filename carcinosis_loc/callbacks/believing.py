@@ -22,11 +22,14 @@ def believed(beside: Beside, sure: float, most: int | None = None) -> dict[int, 
         most: how many may be, on all frames together: those of the highest scores. Others that would be are passed
             over, as if nothing had been found there. None bounds nothing.
     """
-    lowest, scores = sure, np.sort([score for peaks in beside.values() for score in peaks.scores if score >= sure])
-    if most is not None and len(scores) > most:
-        lowest = scores[-most] if most > 0 else np.inf
+    scores = {image_id: peaks.scores[peaks.scores >= sure] for image_id, peaks in beside.items()}
+    keep = {image_id: len(of_frame) for image_id, of_frame in scores.items()}
+    if most is not None and sum(keep.values()) > most:
+        frame = np.repeat(list(scores), list(keep.values()))
+        best = np.argsort(-np.concatenate(list(scores.values())), kind="stable")[:most]  # of equal scores the first
+        keep = {image_id: int((frame[best] == image_id).sum()) for image_id in scores}
     return {
-        image_id: Additions(peaks.xy[peaks.scores >= lowest], peaks.xy[peaks.scores < sure])
+        image_id: Additions(peaks.xy[: keep[image_id]], peaks.xy[peaks.scores < sure])
         for image_id, peaks in beside.items()
     }
 

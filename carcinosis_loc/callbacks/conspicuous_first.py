@@ -23,11 +23,13 @@ from carcinosis_loc.points import Float32, Letterbox
 
 # Quantile of the contrast of a frame's labels: of five the second faintest, as the faintest may be a slip.
 _LEVEL = 0.25
-_LOOKED_AT = 120  # training frames, at most, for an estimate: some 600 labels tell the slope to 0.2
+_LOOKED_AT = 120  # training frames, at most, for an estimate: some 600 labels tell the slope to 0.1
 _FEWEST = 100  # objects found on them beside the labels that an estimate needs
+_FEWEST_LABELS = 50
+_MOST_A_LABEL = 20  # where more seem to be objects for each label, early on, it is the background that was found
+_TOO_SMALL = 2.0  # a network finds the more conspicuous of the unlabelled first, so the slope is more than it seems
+_NOTHING = 0.5  # a power below is none: few labels give it by chance
 _RIDGE = 1e-3  # holds the slope where contrast parts labels from the rest without a fault
-_MOST = 20  # a label: where more seem to be objects, early on, it is the background that was found
-_PASSED_OVER = 2.0  # a network finds the more conspicuous of the unlabelled first, so the slope is more than it seems
 
 
 class ConspicuousFirst(AfterValidation):
@@ -42,11 +44,12 @@ class ConspicuousFirst(AfterValidation):
     of it. Scores are far from probabilities, as faint places are hardly ever pushed down; the threshold is calibrated.
 
     What annotators go by may be another thing than contrast, size perhaps; unlabelled objects stand out as much as the
-    labelled then, and to take faint places for unknown would only teach that all is an object. So ``power`` is
-    estimated: after each validation, how the odds of a label fall with contrast among labels and what the network finds
+    labelled then, and to take faint places for unknown would only teach that all is an object. So the power is
+    estimated: after each validation, how the odds of a label rise with contrast among labels and what the network finds
     beside them (from a probability of 1/2 up), by a logistic regression. It finds the conspicuous first, so twice the
-    slope is taken, up to ``power``. Until enough is found it is ``power``, as a network that has once learnt that what
-    is faint is none does not unlearn it; where contrast tells nothing, there is no offset.
+    slope is taken, up to ``power``; below 1/2 contrast tells nothing, and there is no offset. Until 50 labels and 100
+    objects beside them are found it is ``power``, as a network that has once learnt that what is faint is none does not
+    unlearn it.
 
     A frame without labels has the median level; exhaustive ones have the chance 0.9 everywhere. Places that a
     ``Teacher`` has added or left out make up for the labels that lack: from its first round on there is no offset.
@@ -55,7 +58,8 @@ class ConspicuousFirst(AfterValidation):
     1809.03207), who estimate both in turn, too. Contrast within the frame as what the chance hangs on, and its use as
     an offset, are ours.
 
-    Assumes that the conspicuous were marked first. Objects are to be about as large as the match radius.
+    Assumes that whoever marked some objects went by what stands out, or by what has nothing to do with it. Objects are
+    to be about as large as the match radius.
 
     Args:
         power: how steeply the chance rises with the contrast at most, above 0.
@@ -71,6 +75,7 @@ class ConspicuousFirst(AfterValidation):
             raise InputError(f"ConspicuousFirst: 0 < power < 100 and 0 < least < 0.9 must hold, not {power}, {least}")
         self.power, self.least = power, least
         self.estimated = power
+        self._waits = False
         self._levels: dict[int, float] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -95,17 +100,23 @@ class ConspicuousFirst(AfterValidation):
         known = module.labels_at_random
         calibration = calibrate(module.point_f1, module.sparse, labels_first=False, draws=0, labels_at_random=known)
         if calibration is None:
-            return
+            return self._wait(module, "no threshold is supported yet")
         labels, found = self._excess(trainer, module, calibration.scale.score_at(1 / 2))
-        if not _FEWEST <= len(found) <= _MOST * len(labels):
-            return
-        slope = label_slope(labels, found)
-        self.estimated = float(np.clip(_PASSED_OVER * slope, 0, self.power))
+        counts = f"{len(labels)} labels and {len(found)} objects beside them"
+        if len(labels) < _FEWEST_LABELS or not _FEWEST <= len(found) <= _MOST_A_LABEL * len(labels):
+            return self._wait(module, f"{counts} tell nothing yet")
+        slope, self._waits = label_slope(labels, found), False
+        power = min(_TOO_SMALL * slope, self.power)
+        self.estimated = power if power >= _NOTHING else 0.0
         module.print(
-            f"conspicuous first: the odds of a label rise with the power {slope:.1f} of contrast, by {len(labels)} "
-            f"labels and {len(found)} objects beside them; {self.estimated:.1f} is taken"
+            f"conspicuous first: {counts} differ in contrast by the power {slope:.1f}; {self.estimated:.1f} is taken"
         )
         self._hand_over(trainer, module)
+
+    def _wait(self, module: PointModule, why: str) -> None:
+        if not self._waits:
+            module.print(f"conspicuous first: {why}; the power stays {self.estimated:.1f}")
+        self._waits = True
 
     def _excess(self, trainer: Trainer, module: PointModule, score: float) -> tuple[Float32, Float32]:
         """The log contrast of labels, and of peaks from a score up beside them, less its frame's level."""
@@ -134,7 +145,7 @@ class ConspicuousFirst(AfterValidation):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take ``state_dict`` over."""
-        self.estimated = state_dict.get("estimated", self.power)  # older ones took it as given
+        self.estimated = min(self.power, state_dict["estimated"])
 
 
 def label_slope(labels: Float32, found: Float32) -> float:

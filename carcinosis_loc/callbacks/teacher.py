@@ -56,7 +56,8 @@ class Teacher(AfterValidation):
         sure: probability from which a peak is labelled.
         doubt: probability from which a peak is left out of the loss.
         growth: most objects, labels among them, that a round believes in, over those that the one before believed in,
-            if it did: a threshold that false peaks have misled would else hand them on to the next network.
+            if it did: a threshold that false peaks have misled would else hand them on to the next network. The best
+            are believed in, and the others are passed over, as if nothing had been found there.
         elder: a checkpoint whose network and calibration teach from the first step on, until the first round of this
             network's own; any network of the same stride, such as one that was taught itself. null begins alone.
         generations: how many networks the training makes, one after the other, over as many epochs each, so that they

@@ -181,7 +181,7 @@ class PointDataModule(LightningDataModule):
         return self._whole_frames(self._dataset("predict"))
 
     def unaugmented_train_batches(self, most: int | None = None) -> Iterable[Batch]:
-        """Each training frame that is not exhaustive (or ``most`` of them), as in evaluation; this process's share."""
+        """Training frames that are not exhaustive (``most`` at most), once each, as in evaluation; this process's."""
         frames = [frame for frame in self.frames["train"] if not frame.exhaustive]
         step = 1 if most is None else -(-len(frames) // most) or 1
         frames = frames[::step]

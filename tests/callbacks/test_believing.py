@@ -62,10 +62,9 @@ def test_a_bound_takes_away_from_what_is_believed_alone(scores, sure, most):
     free, bound = believed(found, sure), believed(found, sure, most)
     assert all(len(bound[one].unsure) == len(free[one].unsure) for one in found)
     n_free, n_bound = count_places(free)[0], count_places(bound)[0]
-    assert n_bound == n_free or n_bound >= min(most, n_free)  # of equal scores all or none
-    kept = [score for one in found for score in bound[one].sure[:, 1]]
-    lost = sorted(score for one in found for score in free[one].sure[:, 1])[: n_free - n_bound]
-    assert not lost or not kept or max(lost) < min(kept)
+    assert n_bound == min(most, n_free)
+    kept, all_sure = (sorted(score for one in found for score in known[one].sure[:, 1]) for known in (bound, free))
+    assert kept == all_sure[n_free - n_bound :]
 
 
 def test_what_may_be_believed_grows_with_what_was():

@@ -10,7 +10,7 @@ from bright import bright_module, quiet_trainer, spot_data, taught
 from scipy.special import expit, logit
 from spots import coco, draw
 
-from carcinosis_loc.callbacks import ConspicuousFirst, LabelChance, conspicuous_first
+from carcinosis_loc.callbacks import ConspicuousFirst, LabelChance, Teacher, conspicuous_first
 from carcinosis_loc.callbacks.conspicuous_first import label_slope
 from carcinosis_loc.errors import InputError
 
@@ -76,6 +76,7 @@ def unequal_frames(folder, faint):
 @pytest.mark.parametrize("faint", [0.6, 1.0])
 def test_training_batches_carry_it_if_contrast_tells_who_was_labelled(faint, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(conspicuous_first, "_FEWEST", 10)
+    monkeypatch.setattr(conspicuous_first, "_FEWEST_LABELS", 10)
     seen = []
 
     class Watch(ConspicuousFirst):
@@ -89,7 +90,7 @@ def test_training_batches_carry_it_if_contrast_tells_who_was_labelled(faint, tmp
     callback = taught(unequal_frames(tmp_path / "frames", faint), tmp_path, Watch())
     said = capsys.readouterr().out
     assert "conspicuous first: labels on 12 frames looked at" in said
-    assert "of contrast, by 24 labels and 48 objects beside them" in said
+    assert "24 labels and 48 objects beside them differ in contrast by the power" in said
     if faint == 1.0:
         assert callback.estimated < 2
         seen = seen[:1]  # nothing is known yet
@@ -102,14 +103,41 @@ def test_training_batches_carry_it_if_contrast_tells_who_was_labelled(faint, tmp
                 assert offset[y, x] > offset.min() + 1  # a labelled spot stands out from its ground
 
 
-def test_it_waits_until_enough_is_found(spots, tmp_path, monkeypatch):
+def test_it_waits_until_enough_is_found(spots, tmp_path, monkeypatch, capsys):
     assert taught(spots, tmp_path / "a", ConspicuousFirst()).estimated == 4.0
-    monkeypatch.setattr(conspicuous_first, "_FEWEST", 10)
+    said = "22 labels and 45 objects beside them tell nothing yet; the power stays 4.0"
+    assert capsys.readouterr().out.count(said) == 1  # though there were four validations
+    for few in ("_FEWEST", "_FEWEST_LABELS"):
+        monkeypatch.setattr(conspicuous_first, few, 10)
     assert taught(spots, tmp_path / "b", ConspicuousFirst()).estimated < 4.0
-    monkeypatch.setattr(conspicuous_first, "_MOST", 1)  # more than one for a label is too much to be true
+    monkeypatch.setattr(conspicuous_first, "_MOST_A_LABEL", 1)  # more than one for a label is too much to be true
     assert taught(spots, tmp_path / "c", ConspicuousFirst()).estimated == 4.0
     monkeypatch.setattr(conspicuous_first, "calibrate", lambda *_, **__: None)
     assert taught(spots, tmp_path / "d", ConspicuousFirst()).estimated == 4.0
+    assert "no threshold is supported yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("slope", "taken"), [(9.0, 4.0), (1.0, 2.0), (0.2, 0.0), (-3.0, 0.0)])
+def test_what_is_taken_of_a_slope(slope, taken, spots, tmp_path, monkeypatch):
+    for few in ("_FEWEST", "_FEWEST_LABELS"):
+        monkeypatch.setattr(conspicuous_first, few, 10)
+    monkeypatch.setattr(conspicuous_first, "label_slope", lambda labels, found: slope)
+    offsets = []
+
+    class Watch(ConspicuousFirst):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            offsets.append(batch.offset)
+
+    assert taught(spots, tmp_path, Watch()).estimated == taken
+    assert (offsets[-1] is None) == (taken == 0)
+
+
+@pytest.mark.parametrize("callback", [ConspicuousFirst, LabelChance, Teacher])
+def test_a_validation_that_is_no_part_of_a_training_teaches_nothing(callback, spots, tmp_path):
+    data = spot_data(spots, val_json=str(spots / "test.json"))
+    quiet_trainer(tmp_path, callback(), max_epochs=1).validate(bright_module(threshold=None), data, verbose=False)
+    assert data.taught.offset is None
+    assert not data.taught.additions
 
 
 def test_a_resumed_run_knows_the_power(spots, tmp_path):
@@ -125,8 +153,9 @@ def test_a_resumed_run_knows_the_power(spots, tmp_path):
     taught(spots, tmp_path, again, max_epochs=1)
     assert again.estimated == 3.0
     assert seen[0].any()
-    again.load_state_dict({})  # of an older checkpoint, where it was given
-    assert again.estimated == again.power
+    less = ConspicuousFirst(power=2.0)
+    less.load_state_dict(first.state_dict())
+    assert less.estimated == 2.0
 
 
 def test_the_loss_sees_the_highest_offset_of_each_cell(spots):

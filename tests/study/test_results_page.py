@@ -65,18 +65,50 @@ def test_a_study_that_is_done_comes_into_the_page(remake, tmp_path, monkeypatch)
     assert not list(runs.glob("lambda/runs/*/run.log"))
 
 
-def test_who_runs_all_anew_begins_with_nothing(remake, tmp_path, monkeypatch):
-    record = {"name": "a", "run.json": {}, "metrics.json": {}, "done.json": {}, "groups": {"p0": [1, 2, 3]}}
+RECORD = {"name": "lambda=1.0,seed=0", "run.json": {}, "metrics.json": {}, "done.json": {}, "groups": {"p0": [1, 2, 3]}}
+
+
+@pytest.fixture
+def recorded(remake, tmp_path, monkeypatch):
+    """Two runs on record."""
     folder = tmp_path / "docs" / "results" / "lambda"
     folder.mkdir(parents=True)
-    (folder / "records.jsonl").write_text(json.dumps(record) + "\n")
+    lines = [RECORD, RECORD | {"name": "lambda=0.5,seed=0"}]
+    (folder / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     monkeypatch.setattr(remake, "DOCS", tmp_path / "docs")
+    return folder / "records.jsonl"
+
+
+def test_who_runs_all_anew_begins_with_nothing(remake, recorded, tmp_path, monkeypatch):
     monkeypatch.setattr(remake.subprocess, "run", lambda *_, **__: Namespace(returncode=1))
     for words, restored in ((["--anew"], False), ([], True)):
         monkeypatch.setattr(sys, "argv", ["remake.py", "--runs", str(tmp_path), *words, "lambda"])
         with pytest.raises(SystemExit, match="not all is done"):
             remake.main()
-        assert (tmp_path / "lambda" / "runs" / "a" / "done.json").exists() == restored
+        assert (tmp_path / "lambda" / "runs" / RECORD["name"] / "done.json").exists() == restored
+
+
+def test_what_lies_there_is_not_touched_and_the_rest_restored(remake, recorded, tmp_path):
+    there = tmp_path / "lambda" / "runs" / RECORD["name"]
+    there.mkdir(parents=True)
+    (tmp_path / "lambda" / "restored").mkdir()  # of a restoring that was killed
+    remake.restore("lambda", tmp_path / "lambda")
+    assert not list(there.iterdir())
+    names = {path.name for path in (tmp_path / "lambda" / "runs" / "lambda=0.5,seed=0").iterdir()}
+    assert names == {"run.json", "metrics.json", "done.json", "per_image.csv"}
+
+
+def test_runs_of_another_machine_stay_on_record_and_those_of_no_plan_go(remake, recorded, tmp_path):
+    recorded.write_text(recorded.read_text() + json.dumps(RECORD | {"name": "lambda=9,seed=0"}) + "\n")
+    runs = tmp_path / "runs"
+    (runs / "runs").mkdir(parents=True)
+    for name in ("runs.csv", "table.md", "f1.png"):
+        (runs / name).touch()
+    (tmp_path / "nuclei").mkdir()
+    plan = read_plan("lambda.yaml", [], {"out": str(runs), "nuclei": str(tmp_path / "nuclei")})
+    remake.copy_report("lambda", runs, plan)
+    kept = [json.loads(line)["name"] for line in recorded.read_text().splitlines()]
+    assert kept == ["lambda=0.5,seed=0", "lambda=1.0,seed=0"]  # in the order of the plan
 
 
 def test_a_study_that_failed_leaves_the_page(remake, tmp_path, monkeypatch):
