@@ -48,8 +48,7 @@ class ConspicuousFirst(AfterValidation):
     estimated: after each validation, how the odds of a label rise with contrast among labels and what the network finds
     beside them (from a probability of 1/2 up), by a logistic regression. It finds the conspicuous first, so twice the
     slope is taken, up to ``power``; below 1/2 contrast tells nothing, and there is no offset. Until 50 labels and 100
-    objects beside them are found it is ``power``, as a network that has once learnt that what is faint is none does not
-    unlearn it.
+    objects beside them are found it is ``power``.
 
     A frame without labels has the median level; exhaustive ones have the chance 0.9 everywhere. Places that a
     ``Teacher`` has added or left out make up for the labels that lack: from its first round on there is no offset.
