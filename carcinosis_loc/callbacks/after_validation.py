@@ -1,5 +1,6 @@
 """A look at the network after each validation in a training."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -8,7 +9,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from carcinosis_loc.module import PointModule
 
 
-class AfterValidation(Callback):
+class AfterValidation(Callback, ABC):
     """Calls ``after_validation`` with the last batch of each validation in a training: its weights are still in place.
 
     With a ``WeightAveraging`` callback these are the averaged ones. Validations that are no part of a training, and
@@ -30,6 +31,6 @@ class AfterValidation(Callback):
             assert isinstance(pl_module, PointModule)
             self.after_validation(trainer, pl_module)
 
+    @abstractmethod
     def after_validation(self, trainer: Trainer, module: PointModule) -> None:
         """What is to be done; the module's metrics hold all that was counted."""
-        raise NotImplementedError
