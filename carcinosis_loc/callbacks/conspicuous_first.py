@@ -75,6 +75,7 @@ class ConspicuousFirst(AfterValidation):
         self.power, self.least = power, least
         self.estimated = power
         self._waits = False
+        self._octaves = 1
         self._levels: dict[int, float] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -88,9 +89,10 @@ class ConspicuousFirst(AfterValidation):
         """Look at the labels of all training frames."""
         assert isinstance(pl_module, PointModule)
         data = training_data(trainer, "ConspicuousFirst")
-        self._levels = _levels(data, octaves_for(pl_module.match_radius_px))
+        self._octaves = _octaves(data, pl_module.match_radius_px)
+        self._levels = _levels(data, self._octaves)
         pl_module.print(f"conspicuous first: labels on {len(self._levels)} frames looked at")
-        self._hand_over(trainer, pl_module)
+        self._hand_over(trainer)
 
     def after_validation(self, trainer: Trainer, module: PointModule) -> None:
         """Estimate the power, until a teacher has taken over."""
@@ -110,7 +112,7 @@ class ConspicuousFirst(AfterValidation):
         module.print(
             f"conspicuous first: {counts} differ in contrast by the power {slope:.1f}; {self.estimated:.1f} is taken"
         )
-        self._hand_over(trainer, module)
+        self._hand_over(trainer)
 
     def _wait(self, module: PointModule, why: str) -> None:
         if not self._waits:
@@ -119,23 +121,21 @@ class ConspicuousFirst(AfterValidation):
 
     def _excess(self, trainer: Trainer, module: PointModule, score: float) -> tuple[Float32, Float32]:
         """The log contrast of labels, and of peaks from a score up beside them, less its frame's level."""
-        octaves, radius = octaves_for(module.match_radius_px), module.match_radius_px
         batches = training_data(trainer, "ConspicuousFirst").unaugmented_train_batches(_LOOKED_AT)
         found = []
         for batch, detected in found_on(trainer, module, batches):
             for frame, peaks, contrast_at in zip(
-                detected.frames, detected.peaks, _contrasts(batch, octaves), strict=True
+                detected.frames, detected.peaks, _contrasts(batch, self._octaves), strict=True
             ):
-                beside = away_from_labels(peaks.above(score), frame, radius)
+                beside = away_from_labels(peaks.above(score), frame, module.match_radius_px)
                 level = self._levels[frame.image_id]
                 found.append([(contrast_at(xy) - level).tolist() for xy in (frame.points.xy, beside.xy)])
         pairs = from_all_processes(found)
         labels, others = (np.array([x for pair in pairs for x in pair[k]], np.float32) for k in range(2))
         return labels, others
 
-    def _hand_over(self, trainer: Trainer, module: PointModule) -> None:
-        octaves = octaves_for(module.match_radius_px)
-        offsets = ContrastOffsets(self._levels, octaves, self.estimated, self.least) if self.estimated else None
+    def _hand_over(self, trainer: Trainer) -> None:
+        offsets = ContrastOffsets(self._levels, self._octaves, self.estimated, self.least) if self.estimated else None
         training_data(trainer, "ConspicuousFirst").teach(offset=offsets)
 
     def state_dict(self) -> dict[str, Any]:
@@ -162,6 +162,12 @@ def label_slope(labels: Float32, found: Float32) -> float:
         return float(np.sum(np.logaddexp(0, z) - y * z) + _RIDGE * line[0] ** 2)
 
     return float(minimize(cost, np.zeros(2)).x[0])
+
+
+def _octaves(data: PointDataModule, match_radius_px: float) -> int:
+    """As many as objects have in the images that the network sees, which may have been shrunk."""
+    boxes = [Letterbox.fit(frame.size, data.image_size) for frame in data.frames["train"]]
+    return octaves_for(match_radius_px * float(np.median([box.resized[0] / box.source[0] for box in boxes])))
 
 
 def _levels(data: PointDataModule, octaves: int) -> dict[int, float]:

@@ -193,6 +193,17 @@ def test_a_frame_without_labels_has_the_usual_level(spots, tmp_path):
     assert min(others) > np.log(5)
 
 
+@pytest.mark.parametrize(("shrunk", "octaves"), [(False, 3), (True, 2)])
+def test_contrast_is_of_the_size_that_objects_have_for_the_network(shrunk, octaves, spots, tmp_path):
+    data = spot_data(spots, val_json=str(spots / "test.json"))
+    data.check("fit")
+    height, width = data.frames["train"][0].size
+    data.image_size = (height // 2, width // 2) if shrunk else None
+    fit = quiet_trainer(tmp_path, ConspicuousFirst(), max_epochs=1, limit_train_batches=1)
+    fit.fit(bright_module(threshold=None), data)
+    assert data.taught.offset.octaves == octaves
+
+
 def test_two_processes_know_the_same(spots, tmp_path):
     levels_of(spots, tmp_path, devices=2, strategy="ddp_fork")
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
