@@ -39,9 +39,10 @@ class ConspicuousFirst(AfterValidation):
     the marked and is not marked is none: fat, a highlight, an instrument. What is fainter was not reached, and says
     nothing. So an object's chance of a label is taken to be ``sigmoid(power * (log S - level))``, between ``least`` and
     0.9, where ``S`` is a place's contrast (``log_contrast``) and ``level`` that of its frame's second faintest label,
-    and the loss sees ``z + logit(chance)`` in place of the logits ``z``. The network then has to know objects from
-    what is none where labels can tell, and is left to itself with what is faint. Evaluation and prediction know nothing
-    of it. Scores are far from probabilities, as faint places are hardly ever pushed down; the threshold is calibrated.
+    and the loss sees ``z + logit(chance) - logit(0.9)`` in place of the logits ``z``. The network then has to know
+    objects from what is none where labels can tell, and is left to itself with what is faint. Evaluation and prediction
+    know nothing of it. Scores are far from probabilities, as faint places are hardly ever pushed down; the threshold is
+    calibrated.
 
     What annotators go by may be another thing than contrast, size perhaps; unlabelled objects stand out as much as the
     labelled then, and to take faint places for unknown would only teach that all is an object. So the power is
@@ -50,8 +51,10 @@ class ConspicuousFirst(AfterValidation):
     slope is taken, up to ``power``; below 1/2 contrast tells nothing, and there is no offset. Until 50 labels and 100
     objects beside them are found it is ``power``.
 
-    A frame without labels has the median level; exhaustive ones have the chance 0.9 everywhere. Places that a
-    ``Teacher`` has added or left out make up for the labels that lack: from its first round on there is no offset.
+    A frame without labels has the median level; exhaustive ones have the chance 0.9 everywhere, so no offset. (With
+    offsets above 0 the background of exhaustive frames outweighs the labels at first, and where a quarter of all frames
+    is exhaustive a network finds nothing for long.) Places that a ``Teacher`` has added or left out make up for the
+    labels that lack: from its first round on there is no offset.
 
     Positives that are labelled by a chance that hangs on what they look like: Bekker, Robberechts and Davis 2019 (arXiv
     1809.03207), who estimate both in turn, too. Contrast within the frame as what the chance hangs on, and its use as

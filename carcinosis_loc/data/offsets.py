@@ -35,7 +35,7 @@ class FrameOffsets:
 
 @dataclass(frozen=True)
 class ContrastOffsets:
-    """The logit of the chance of a label of each pixel, by its contrast, see ``ConspicuousFirst``.
+    """The logit of the chance of a label of each pixel, by its contrast, less the highest: see ``ConspicuousFirst``.
 
     Attributes:
         levels: image id to the log of the contrast from which a label is likelier than not; a frame that is not there
@@ -57,9 +57,10 @@ class ContrastOffsets:
 
     def _of(self, rgb: Rgb, level: float | None) -> Float32:
         if level is None:
-            return np.full((1, *rgb.shape[:2]), logit(MOST), np.float32)
+            return np.zeros((1, *rgb.shape[:2]), np.float32)
         likely = expit(self.power * (log_contrast(rgb, self.octaves) - level))
-        return np.asarray(logit(self.least + (MOST - self.least) * likely), np.float32)[None]
+        chance = self.least + (MOST - self.least) * likely
+        return np.asarray(logit(chance) - logit(MOST), np.float32)[None]
 
 
 def octaves_for(match_radius_px: float) -> int:
