@@ -22,7 +22,6 @@ class Rounds:
     rounds: int
     believe_from: float
     generations: int
-    pupils_rounds: bool = True
 
     def __post_init__(self) -> None:
         for name, value in (("start", self.start), ("believe_from", self.believe_from)):
@@ -43,8 +42,6 @@ class Rounds:
         """
         if share >= 1:
             return self.rounds + 1 if generation + 1 < self.generations else 0
-        if generation > 0 and not self.pupils_rounds:
-            return 0
         return rounds_due(share, self.start, self.rounds)
 
     def believe(self, due: int, generation: int) -> bool:

@@ -64,7 +64,6 @@ class Teacher(AfterValidation):
             must divide trainer.max_epochs. Each is taught by the one before it as by an elder, and believes from its
             first round on; the other arguments hold for each. The learning rate should have as many cycles
             (``OneCycle``'s ``cycles``). Where nothing was found that could be taught, the network goes on instead.
-        pupils_rounds: whether networks after the first have rounds of their own, or keep to what the one before found.
         anew: whether each of them begins with the first weights; false begins with those that taught it.
         loss: of a network that another one teaches from its first step on, in place of the model's. What suits few
             labels, a tail that forgives, is too kind where hardly any is lacking. null keeps the model's.
@@ -84,11 +83,10 @@ class Teacher(AfterValidation):
         growth: float = 1.5,
         elder: str | None = None,
         generations: int = 1,
-        pupils_rounds: bool = True,
         anew: bool = True,
         loss: HeatmapLoss | None = None,
     ) -> None:
-        self.when = Rounds(start, rounds, believe_from, generations, pupils_rounds)
+        self.when = Rounds(start, rounds, believe_from, generations)
         if not 0 < doubt <= sure < 1:
             raise InputError(f"Teacher: 0 < doubt <= sure < 1 must hold, not {doubt} and {sure}")
         if not growth >= 1:

@@ -95,18 +95,6 @@ def test_all_is_believed_that_the_one_before_it_found(spots, tmp_path):
     assert min(added[2:]) > 0
 
 
-def test_pupils_without_rounds_keep_to_what_the_one_before_found(spots, tmp_path, capsys):
-    trained(spots, tmp_path, generations(pupils_rounds=False), Watch())
-    said = [line.split(":")[0] for line in capsys.readouterr().out.splitlines() if line.startswith("teacher")]
-    assert said == [
-        "teacher, round 1",
-        "teacher, end of network 1",
-        "teacher",
-        "teacher, end of network 2",
-        "teacher",
-    ]
-
-
 def test_where_all_is_marked_the_network_goes_on(spots, tmp_path, capsys):
     watch = Watch()
     trained(spots, tmp_path, generations(), watch, exhaustive_splits=["train"])

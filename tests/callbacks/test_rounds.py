@@ -36,13 +36,6 @@ def test_the_end_of_a_network_teaches_the_next_and_the_last_nobody():
     assert held(three, 12, generation=2) == [(2, True)]
 
 
-def test_pupils_may_go_without_rounds_and_still_tell_the_next():
-    three = Rounds(start=0.3, rounds=5, believe_from=0.5, generations=3, pupils_rounds=False)
-    assert held(three, 30) == [*held(USUAL, 10), (10, True)]
-    assert held(three, 30, generation=1) == [(10, True)]
-    assert held(three, 30, generation=2) == []
-
-
 @pytest.mark.parametrize(
     ("when", "epochs", "every", "said"),
     [
@@ -60,7 +53,7 @@ def test_what_a_run_of_this_length_means(when, epochs, every, said):
 
 
 @given(
-    st.builds(Rounds, st.floats(0, 1), st.integers(1, 9), st.floats(0, 1), st.integers(1, 4), st.booleans()),
+    st.builds(Rounds, st.floats(0, 1), st.integers(1, 9), st.floats(0, 1), st.integers(1, 4)),
     st.integers(1, 60),
 )
 def test_what_is_said_is_what_comes(when, size):
