@@ -168,7 +168,7 @@ def label_slope(labels: Float32, found: Float32) -> float:
 
 
 def _octaves(data: PointDataModule, match_radius_px: float) -> int:
-    """As many as objects have in the images that the network sees, which may have been shrunk."""
+    """As many as objects have in the images that the network sees, which may have been shrunk; by the median frame."""
     boxes = [Letterbox.fit(frame.size, data.image_size) for frame in data.frames["train"]]
     return octaves_for(match_radius_px * float(np.median([box.resized[0] / box.source[0] for box in boxes])))
 

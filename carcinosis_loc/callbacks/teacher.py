@@ -217,7 +217,8 @@ class Teacher(AfterValidation):
 
     def _hand_over(self, trainer: Trainer, module: LightningModule) -> None:
         assert isinstance(module, PointModule)
-        training_data(trainer, "Teacher").teach(additions=self.additions, match_radius_px=module.match_radius_px)
+        known = self.additions if self._teaches else {}  # nothing found is no reason to drop another callback's offset
+        training_data(trainer, "Teacher").teach(additions=known, match_radius_px=module.match_radius_px)
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs, as plain values and tensors."""

@@ -9,6 +9,7 @@ from bright import N_UNLABELLED, SOUND, bright_module, counts, quiet_trainer, sp
 
 from carcinosis_loc.callbacks import Teacher, believing, teacher
 from carcinosis_loc.callbacks.checkpoints import BestCheckpoint
+from carcinosis_loc.data.offsets import FrameOffsets
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.metrics.probability import ScoreScale
@@ -146,6 +147,17 @@ def test_a_probability_that_nothing_reaches_adds_nothing(spots, tmp_path, monkey
     chosen(monkeypatch, Calibration(0.9, "labels", 5, 9, ScoreScale(2.0, -30.0)))
     callback = taught(spots, tmp_path, Teacher(start=0.0, rounds=1, believe_from=0.0))
     assert counts(callback) == [0, 0]
+
+
+def test_a_round_that_finds_nothing_leaves_another_callbacks_offset(spots, tmp_path, monkeypatch):
+    chosen(monkeypatch, Calibration(0.9, "labels", 5, 9, ScoreScale(2.0, -30.0)))
+    data, offset = spot_data(spots, val_json=str(spots / "test.json")), FrameOffsets({})
+    data.teach(offset=offset)
+    callback = Teacher(start=0.0, rounds=1)
+    quiet_trainer(tmp_path, callback, max_epochs=2, limit_train_batches=1).fit(bright_module(threshold=None), data)
+    assert callback.n_rounds == 1
+    assert not data.taught.additions
+    assert data.taught.offset is offset
 
 
 def test_two_processes_know_the_same(spots, tmp_path):
