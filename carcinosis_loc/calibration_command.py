@@ -1,10 +1,12 @@
 """``carcloc calibrate``: choose the threshold of a finished checkpoint anew, and keep it there."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from carcinosis_loc.detector import views_of
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import write_bytes
 from carcinosis_loc.metrics import Calibration, calibrate
@@ -48,13 +50,14 @@ def run_calibration(words: list[str]) -> None:
             f"labels found ({LEAST_FOUND} beyond chance are needed); mark a few frames exhaustively"
         )
     if cli.trainer.is_global_zero:
-        _settle(Path(settings.ckpt_path), chosen)
+        views = settings.inference.views
+        _settle(Path(settings.ckpt_path), replace(chosen, views=views or views_of(cli.model.calibration)))
 
 
 def _settle(path: Path, chosen: Calibration) -> None:
-    """Take the new threshold unless the old one is the surer, and say which it is."""
+    """Take the new threshold unless the old one, of as many views, is the surer, and say which it is."""
     before = read_recipe(path).calibration
-    if before is not None and _is_sure(before) and not _is_sure(chosen):
+    if before is not None and before.views == chosen.views and _is_sure(before) and not _is_sure(chosen):
         print(f"threshold of {path} stays: {before}")
         print(f"these frames give {chosen}; --model.decoder.threshold {chosen.threshold:.3f} takes it all the same")
         return

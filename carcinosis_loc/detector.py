@@ -65,3 +65,8 @@ def threshold_of(decoder: PeakDecoder, calibration: Calibration | None) -> float
     if decoder.threshold is not None:
         return decoder.threshold
     return calibration.threshold if calibration else FALLBACK_THRESHOLD
+
+
+def views_of(calibration: Calibration | None) -> int:
+    """From how many sides the network looked when its threshold was chosen; 1 where none was."""
+    return calibration.views if calibration else 1

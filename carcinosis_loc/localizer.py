@@ -11,12 +11,12 @@ from torch import Tensor
 from carcinosis_loc.annotations.images import read_image
 from carcinosis_loc.data.coverage import VALID, coverage_map
 from carcinosis_loc.data.dataset import letterbox_image
-from carcinosis_loc.detector import threshold_of
+from carcinosis_loc.detector import threshold_of, views_of
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.export import ExportedModel, Runtime
 from carcinosis_loc.heatmap import PeakDecoder, cells_of
 from carcinosis_loc.metrics import Calibration
-from carcinosis_loc.models import HeatmapNet, TiledNet, prepared
+from carcinosis_loc.models import HeatmapNet, ManyViews, TiledNet, prepared
 from carcinosis_loc.points import Letterbox, Peaks, Size
 from carcinosis_loc.recipe import load_trained
 
@@ -37,7 +37,7 @@ class Localizer:
 
     def __init__(
         self,
-        net: HeatmapNet | TiledNet,
+        net: HeatmapNet | TiledNet | ManyViews,
         decoder: PeakDecoder,
         image_size: Size | None,
         threshold: float,
@@ -94,13 +94,20 @@ class ExportedLocalizer(Localizer):
         return self.exported(image[None], valid[None]).peaks[0]
 
 
-def load(checkpoint: str | Path, device: str | torch.device = "cpu", runtime: Runtime = "onnxruntime") -> Localizer:
+def load(
+    checkpoint: str | Path,
+    device: str | torch.device = "cpu",
+    runtime: Runtime = "onnxruntime",
+    views: int | None = None,
+) -> Localizer:
     """Load a checkpoint of carcloc, or a file of ``carcloc export``, for prediction; nothing but the file is needed.
 
     Args:
         checkpoint: the file; one that ends with .onnx is an exported one.
         device: where a checkpoint computes; exported files do so on the CPU.
         runtime: what computes an exported file.
+        views: from how many sides a checkpoint looks at each image, see ``ManyViews``; None takes as many as its
+            threshold was chosen with.
 
     Example:
         >>> import carcinosis_loc
@@ -108,7 +115,8 @@ def load(checkpoint: str | Path, device: str | torch.device = "cpu", runtime: Ru
         >>> peaks = find("frame.png")  # doctest: +SKIP
 
     Raises:
-        InputError: the file is no checkpoint of carcloc, or is damaged; or there is no such device.
+        InputError: the file is no checkpoint of carcloc, or is damaged; there is no such device, or no such number of
+            views.
     """
     path = Path(checkpoint)
     try:
@@ -118,11 +126,17 @@ def load(checkpoint: str | Path, device: str | torch.device = "cpu", runtime: Ru
     if path.suffix == ".onnx":
         if torch.device(device).type != "cpu":
             raise InputError(f"{path}: exported files compute on the CPU, not on {device}; load the checkpoint there")
+        if views not in (None, 1):
+            raise InputError(f"{path}: exported files look at images from one side, not {views}; load the checkpoint")
         return ExportedLocalizer(ExportedModel(path, runtime))
     recipe, net, decoder = load_trained(path)
     threshold = threshold_of(decoder, recipe.calibration)
     size = recipe.settings["data"].get("image_size")
-    return Localizer(prepared(net.to(device)), decoder, tuple(size) if size else None, threshold, recipe.calibration)
+    try:
+        ready = prepared(net.to(device), views=views_of(recipe.calibration) if views is None else views)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return Localizer(ready, decoder, tuple(size) if size else None, threshold, recipe.calibration)
 
 
 def _checked(image: Image) -> Image:

@@ -14,7 +14,7 @@ from carcinosis_loc.annotations.images import MOST_PIXELS
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.heatmap import PeakDecoder
 from carcinosis_loc.metrics import Calibration
-from carcinosis_loc.models import HeatmapNet, read_checkpoint
+from carcinosis_loc.models import VIEWS, HeatmapNet, read_checkpoint
 from carcinosis_loc.module import CHECKPOINT_KEY
 from carcinosis_loc.plain import check_plain
 from carcinosis_loc.trust import is_ours
@@ -171,7 +171,7 @@ def checked_calibration(path: Path, entry: Any) -> Calibration | None:
     if entry is None:
         return None
     names = {field.name for field in fields(Calibration)}
-    if not isinstance(entry, dict) or {*entry, "sureness"} != names:  # which those of older versions lack
+    if not isinstance(entry, dict) or {*entry, "sureness", "views"} != names:  # which those of older versions lack
         raise InputError(f"{path}: its calibration is none: {entry!s:.60}")
     try:
         calibration = Calibration.read(entry)
@@ -180,6 +180,8 @@ def checked_calibration(path: Path, entry: Any) -> Calibration | None:
     whole = isinstance(calibration.n_images, int) and isinstance(calibration.n_points, int)
     if not whole or not isinstance(calibration.threshold, float) or not 0 <= calibration.threshold <= 1:
         raise InputError(f"{path}: its threshold is no probability: {entry!s:.60}")
+    if calibration.views not in VIEWS:
+        raise InputError(f"{path}: its threshold is of {calibration.views!s:.20} views, where there are 1, 2, 4 or 8")
     if calibration.sureness and not all(0 <= value <= 1 for value in calibration.sureness):
         raise InputError(f"{path}: what is said of how sure its threshold is holds no probabilities: {entry!s:.60}")
     return calibration

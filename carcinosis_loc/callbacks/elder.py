@@ -8,6 +8,7 @@ import torch
 
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics import Calibration
+from carcinosis_loc.models import ManyViews
 from carcinosis_loc.module import PointModule
 from carcinosis_loc.recipe import load_trained
 
@@ -33,7 +34,8 @@ def elder_in_place(module: PointModule, path: Path) -> Iterator[Calibration]:
     if recipe.calibration is None or net.stride != module.net.stride:
         lacks = "no calibrated threshold" if recipe.calibration is None else f"a stride of {net.stride}"
         raise InputError(f"Teacher: {path} has {lacks}, so it cannot teach this network")
-    own, module.net = module.net, net.to(module.device).eval()
+    ready = ManyViews(net.to(module.device).eval(), recipe.calibration.views)  # as its threshold was chosen
+    own, module.net = module.net, ready  # type: ignore[assignment]
     try:
         with torch.no_grad():
             yield recipe.calibration

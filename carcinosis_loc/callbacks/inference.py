@@ -1,14 +1,18 @@
 """The network of validate, test and predict: made ready for inference, and put back afterwards."""
 
+import logging
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
+from carcinosis_loc.detector import views_of
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.export import ExportedModule
 from carcinosis_loc.models import HeatmapNet, prepared
 from carcinosis_loc.module import PointModule
+
+_log = logging.getLogger(__name__)
 
 
 class Inference(Callback):
@@ -20,12 +24,22 @@ class Inference(Callback):
         tile_px: longest side that the network sees at once, network pixels; larger images are seen in tiles. null
             takes any image as a whole.
         margin_px: how much of a tile, to each side, is context alone, network pixels.
+        views: from how many sides each image is looked at, mirrored and turned, and the mean of the logits taken: 1, 2
+            (mmpose's ``flip_test``), 4 or 8. Finds more, and takes as many times as long. Scores change a little, so
+            choose the threshold by ``carcloc calibrate`` with the same number. null takes as many as that was with, or
+            1.
     """
 
     def __init__(
-        self, fold: bool = True, compile: bool = False, tile_px: int | None = 2048, margin_px: int = 256
+        self,
+        fold: bool = True,
+        compile: bool = False,
+        tile_px: int | None = 2048,
+        margin_px: int = 256,
+        views: int | None = None,
     ) -> None:
         self.options: dict[str, Any] = {"fold": fold, "compile": compile, "tile_px": tile_px, "margin_px": margin_px}
+        self.views = views
         self._trained: HeatmapNet | None = None
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -35,10 +49,12 @@ class Inference(Callback):
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the copy."""
+        self._warn(pl_module)
         self._swap_in(pl_module)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the copy."""
+        self._warn(pl_module)
         self._swap_in(pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -60,12 +76,26 @@ class Inference(Callback):
     def _swap_in(self, module: LightningModule) -> None:
         try:
             if isinstance(module, PointModule):
-                ready = prepared(module.net, **self.options)
+                views = views_of(module.calibration) if self.views is None else self.views
+                ready = prepared(module.net, **self.options, views=views)
                 self._trained, module.net = module.net, ready  # type: ignore[assignment]
             elif isinstance(module, ExportedModule):  # its network is as it was exported
+                if self.views not in (None, 1):
+                    raise ValueError("an exported file looks at images from one side: views takes a checkpoint")
                 module.exported.cut_above(self.options["tile_px"], self.options["margin_px"])
         except ValueError as error:
             raise InputError(f"--inference: {error}") from error
+
+    def _warn(self, module: LightningModule) -> None:
+        if not isinstance(module, PointModule) or module.decoder.threshold is not None or module.calibration is None:
+            return
+        chosen = views_of(module.calibration)
+        if self.views not in (None, chosen):
+            _log.warning(
+                "inference.views: the threshold was chosen looking from %d side%s, not %d; carcloc calibrate with "
+                "--inference.views %d chooses one for that",
+                *(chosen, "" if chosen == 1 else "s", self.views, self.views),
+            )
 
     def _swap_out(self, module: LightningModule) -> None:
         if self._trained is not None:

@@ -28,6 +28,7 @@ class Calibration:
         n_points: points that are labelled on them.
         scale: score to probability of being an object; by the same rule, and no better than it.
         sureness: what the same frames gave when they were drawn anew; None where it was not asked.
+        views: from how many sides the network looked at these frames; other scores come of another number.
     """
 
     threshold: float
@@ -36,6 +37,7 @@ class Calibration:
     n_points: int
     scale: ScoreScale
     sureness: Sureness | None = None
+    views: int = 1
 
     def __str__(self) -> str:
         on = f"{self.n_images} {'exhaustive' if self.rule == 'exhaustive' else 'sparse'} frames"
@@ -47,6 +49,7 @@ class Calibration:
             "knee": f"where the background's scores run out on {on}, as labels seem to be on the conspicuous alone",
         }
         told = f"{self.threshold:.3f}, {how.get(self.rule, self.rule)} (rule: {self.rule})"
+        told = told if self.views == 1 else f"{told}, seen from {self.views} sides"
         return told if self.sureness is None else f"{told}; {self.sureness}"
 
     def plain(self) -> dict[str, Any]:

@@ -4,6 +4,18 @@ from carcinosis_loc.models.hrnet import HRNet
 from carcinosis_loc.models.inference import prepared
 from carcinosis_loc.models.net import Backbone, HeatmapNet
 from carcinosis_loc.models.tiles import TiledNet
+from carcinosis_loc.models.views import VIEWS, ManyViews
 from carcinosis_loc.models.weights import WeightReport, load_weights, read_checkpoint
 
-__all__ = ["Backbone", "HRNet", "HeatmapNet", "TiledNet", "WeightReport", "load_weights", "prepared", "read_checkpoint"]
+__all__ = [
+    "VIEWS",
+    "Backbone",
+    "HRNet",
+    "HeatmapNet",
+    "ManyViews",
+    "TiledNet",
+    "WeightReport",
+    "load_weights",
+    "prepared",
+    "read_checkpoint",
+]

@@ -12,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from carcinosis_loc.models.net import HeatmapNet
 from carcinosis_loc.models.tiles import TiledNet
+from carcinosis_loc.models.views import ManyViews
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +53,13 @@ def _convolutions_with_norms(backbone: nn.Module) -> Iterator[tuple[str, str]]:
 
 
 def prepared(
-    net: HeatmapNet, fold: bool = True, compile: bool = False, tile_px: int | None = 2048, margin_px: int = 256
-) -> TiledNet | HeatmapNet:
+    net: HeatmapNet,
+    fold: bool = True,
+    compile: bool = False,
+    tile_px: int | None = 2048,
+    margin_px: int = 256,
+    views: int = 1,
+) -> ManyViews | TiledNet | HeatmapNet:
     """A copy for inference; ``net`` itself stays as it is.
 
     Args:
@@ -62,14 +68,16 @@ def prepared(
         compile: compile it (``torch.compile``) at the first image of each size, where there is a compiler.
         tile_px: longest side that the network sees at once, network pixels; None for any.
         margin_px: context around what is taken of a tile, network pixels.
+        views: from how many sides it looks at each image, see ``ManyViews``.
 
     Raises:
-        ValueError: see ``TiledNet``.
+        ValueError: see ``TiledNet`` and ``ManyViews``.
     """
     ready = folded(net) if fold else copy.deepcopy(net).eval()
     if compile and _there_is_a_compiler(net.mean.device):
         ready.compile()
-    return ready if tile_px is None else TiledNet(ready, tile_px, margin_px)
+    in_tiles = ready if tile_px is None else TiledNet(ready, tile_px, margin_px)
+    return in_tiles if views == 1 else ManyViews(in_tiles, views)
 
 
 def _there_is_a_compiler(device: torch.device) -> bool:

@@ -16,9 +16,10 @@ from carcinosis_loc.callbacks import Inference
 from carcinosis_loc.cli import main
 from carcinosis_loc.data.collate import collate
 from carcinosis_loc.data.dataset import Sample
+from carcinosis_loc.errors import InputError
 from carcinosis_loc.heatmap import GaussianEncoder, PeakDecoder
 from carcinosis_loc.losses import HeatmapMSE
-from carcinosis_loc.models import HeatmapNet, TiledNet
+from carcinosis_loc.models import HeatmapNet, ManyViews, TiledNet
 from carcinosis_loc.module import PointModule
 from carcinosis_loc.points import Frame, Letterbox
 
@@ -135,3 +136,24 @@ def test_large_images_in_tiles(fitted, spots, plain, tmp_path):
     same = [image["file_name"] for image in small if (image["height"], image["width"]) == (64, 64)]
     assert same
     assert all(len(points[name]) == len(plain[name]) for name in same if name in plain)
+
+
+def test_predict_looks_from_as_many_sides_as_python_does(fitted, spots, plain, tmp_path):
+    points = predicted(fitted, spots, tmp_path, "--inference.views", "8")
+    find = carcinosis_loc.load(fitted, views=8)
+    assert isinstance(find.net, ManyViews)
+    for name in list(points)[:4]:
+        peaks = find(spots / "images" / name, threshold=0.02)
+        np.testing.assert_allclose(np.sort(peaks.scores), np.sort([row[2] for row in points[name]]), atol=1e-5)
+    assert any(points[name] != plain.get(name) for name in points)
+
+
+@pytest.mark.parametrize("views", ["3", "0", "-1"])
+def test_a_number_of_views_that_there_is_not_is_one_line(views, fitted, spots, tmp_path, capsys):
+    words = ["predict", "--ckpt_path", str(fitted), "--data.predict_source", str(spots / "images")]
+    more = ["--trainer.accelerator", "cpu", "--data.num_workers", "0", "--trainer.default_root_dir", str(tmp_path)]
+    assert main([*words, *more, "--inference.views", views]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "views must be 1, 2, 4 or 8" in line
+    with pytest.raises(InputError, match="1, 2, 4 or 8"):
+        carcinosis_loc.load(fitted, views=int(views))

@@ -16,6 +16,7 @@ from carcinosis_loc.cli import main
 from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.metrics.probability import ScoreScale
 from carcinosis_loc.metrics.sureness import Sureness
+from carcinosis_loc.models import ManyViews
 
 
 def test_test_needs_a_checkpoint_and_a_test_file_alone(tested, spots):
@@ -110,6 +111,30 @@ def test_what_is_known_of_the_labels_reaches_the_rules(tested, spots, tmp_path, 
     monkeypatch.setattr(calibration_command, "calibrate", lambda *a, **known: asked.append(known) or real(*a, **known))
     assert main([*calibrate_words(spots, root, "test.json"), "--model.labels_at_random", "false"]) == 0
     assert asked == [{"labels_at_random": False}]
+
+
+def test_a_threshold_knows_from_how_many_sides_it_was_chosen(tested, spots, tmp_path, capsys):
+    root = tmp_path / "run"
+    shutil.copytree(tested, root)
+    path = root / "checkpoints" / "best.ckpt"
+    assert main([*calibrate_words(spots, root, "test.json"), "--inference.views", "4"]) == 0
+    assert "seen from 4 sides" in capsys.readouterr().out
+    assert carcinosis_loc.load(path).net.views == carcinosis_loc.load(path).calibration.views == 4
+    assert not isinstance(carcinosis_loc.load(path, views=1).net, ManyViews)
+    figures = []
+    for more in ([], ["--inference.views", "4"], ["--inference.views", "1"]):
+        out = ["--trainer.default_root_dir", str(tmp_path / "out"), *more]
+        assert main(scoring_words(spots, root, *out)) == 0
+        figures.append(json.loads((tmp_path / "out" / "metrics.json").read_text())["average_precision"])
+        assert ("chosen looking from 4 sides, not 1" in capsys.readouterr().out) == (more[-1:] == ["1"])
+    assert figures[0] == figures[1] != figures[2]
+    assert_refused(
+        main(["export", str(path), str(tmp_path / "m.ts")]), capsys, "looking from 4 sides", "--inference.views 1"
+    )
+    assert main(calibrate_words(spots, root, "test.json")) == 0  # as before, if nothing is said
+    assert carcinosis_loc.load(path).calibration.views == 4
+    assert main([*calibrate_words(spots, root, "test.json"), "--inference.views", "1"]) == 0
+    assert carcinosis_loc.load(path).calibration.views == 1
 
 
 def test_the_help_of_calibrate_is_its_own(capsys):

@@ -1,0 +1,75 @@
+"""One image looked at from several sides: mirrored and turned, and the mean of what the network says."""
+
+from collections.abc import Iterator
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from carcinosis_loc.models.net import HeatmapNet
+from carcinosis_loc.models.tiles import TiledNet
+from carcinosis_loc.points import map_size
+
+VIEWS = (1, 2, 4, 8)
+
+
+class ManyViews(nn.Module):
+    """A network that sees each image from several sides; its logits are the mean of what it says of each.
+
+    2 are the image and its mirror image, as mmpose's ``flip_test``; 4 the image mirrored along either side and along
+    both; 8 these and their transposed ones, so that a side-on lesion is seen upright, too. Each costs another pass.
+    Averaging over transformed images: Krizhevsky et al. 2012; of heatmaps, Newell et al. 2016 (arXiv 1603.06937).
+
+    Images whose sides are no multiples of the network's are continued by their borders before they are mirrored, so
+    that the cells of all views lie upon one another.
+
+    Args:
+        net: the network.
+        views: 1, 2, 4 or 8.
+
+    Shape:
+        As ``HeatmapNet``.
+
+    Raises:
+        ValueError: another number of views.
+    """
+
+    def __init__(self, net: HeatmapNet | TiledNet, views: int) -> None:
+        super().__init__()
+        if views not in VIEWS:
+            raise ValueError(f"views must be 1, 2, 4 or 8, not {views}")
+        self.net = net
+        self.stride, self.multiple = net.stride, net.multiple
+        self.views = views
+
+    @property
+    def mean(self) -> Tensor:
+        """See ``HeatmapNet``."""
+        return self.net.mean
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits of a batch, see the class."""
+        height, width = image.shape[-2:]
+        rows, columns = map_size((height, width), self.stride)
+        beyond = (0, -width % self.multiple, 0, -height % self.multiple)
+        padded = F.pad(image.to(self.mean.dtype), beyond, mode="replicate") if any(beyond) else image
+        seen = [_undone(self.net(_seen(padded, *side)).float(), *side) for side in _sides(self.views)]
+        return torch.stack(seen).mean(0)[..., :rows, :columns]
+
+
+def _sides(views: int) -> Iterator[tuple[bool, list[int]]]:
+    """Whether each view is transposed, and along which axes it is mirrored before that."""
+    for transposed, upside_down, mirrored in product((False, True), repeat=3):
+        if (views == 8 or not transposed) and (views >= 4 or not upside_down) and (views >= 2 or not mirrored):
+            yield transposed, [axis for axis, wanted in ((-2, upside_down), (-1, mirrored)) if wanted]
+
+
+def _seen(image: Tensor, transposed: bool, axes: list[int]) -> Tensor:
+    mirrored = image.flip(axes) if axes else image
+    return mirrored.transpose(-2, -1) if transposed else mirrored
+
+
+def _undone(logits: Tensor, transposed: bool, axes: list[int]) -> Tensor:
+    upright = logits.transpose(-2, -1) if transposed else logits
+    return upright.flip(axes) if axes else upright
