@@ -34,8 +34,9 @@ def elder_in_place(module: PointModule, path: Path) -> Iterator[Calibration]:
     if recipe.calibration is None or net.stride != module.net.stride:
         lacks = "no calibrated threshold" if recipe.calibration is None else f"a stride of {net.stride}"
         raise InputError(f"Teacher: {path} has {lacks}, so it cannot teach this network")
-    ready = ManyViews(net.to(module.device).eval(), recipe.calibration.views)  # as its threshold was chosen
-    own, module.net = module.net, ready  # type: ignore[assignment]
+    views, ready = recipe.calibration.views, net.to(module.device).eval()
+    looking = ready if views == 1 else ManyViews(ready, views)  # as its threshold was chosen
+    own, module.net = module.net, looking  # type: ignore[assignment]
     try:
         with torch.no_grad():
             yield recipe.calibration

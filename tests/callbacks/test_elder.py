@@ -1,5 +1,7 @@
 """A finished network teaches a new one until that one teaches itself."""
 
+from dataclasses import replace
+
 import pytest
 from bright import N_UNLABELLED, SOUND, BrightNet, bright_module, counts, quiet_trainer, spot_data, taught
 from lightning.pytorch import Callback
@@ -52,6 +54,22 @@ def test_it_teaches_from_the_first_step_on(spots, tmp_path, monkeypatch, capsys)
     assert float(blind.net.bias.detach()) == -1000  # it has its own network again
     assert "teacher, elder.ckpt:" in capsys.readouterr().out
     assert taught > 1.5 * labels_seen(spots, tmp_path, bright_module())
+
+
+def test_it_looks_from_as_many_sides_as_its_threshold_was_chosen_with(spots, tmp_path, monkeypatch):
+    class Counted(BrightNet):
+        multiple, passes = 4, 0
+
+        def forward(self, image):
+            self.passes += 1
+            return super().forward(image)
+
+    passes = []
+    for views in (1, 4):
+        net = Counted()
+        taught(spots, tmp_path, old_one(monkeypatch, replace(SOUND, views=views), net), max_epochs=1)
+        passes.append(net.passes)
+    assert passes[1] == 4 * passes[0] > 0
 
 
 def test_it_is_asked_as_a_finished_network_is(spots, tmp_path, monkeypatch):
