@@ -1,6 +1,7 @@
 """The LightningModule: network, loss, encoder, decoder and metrics meet here, and all of them are injected."""
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -173,14 +174,19 @@ class PointModule(PointDetector):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The injected optimizer, and the schedule over the whole run where there is one."""
-        if self.trainer.estimated_stepping_batches < 1:
+        batches = self.trainer.estimated_stepping_batches
+        if batches < 1:
             raise InputError(
                 "the trainer's limits leave no batch to train on; see trainer.max_epochs, limit_train_batches"
             )
         optimizer = self.optimizer(self.parameters())
         if self.scheduler is None:
             return optimizer
-        schedule = self.scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
+        if math.isinf(batches):
+            raise InputError(
+                "model.scheduler goes over the whole run, and this one has no end; set trainer.max_epochs or max_steps"
+            )
+        schedule = self.scheduler(optimizer, int(batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

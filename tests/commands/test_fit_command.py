@@ -134,3 +134,8 @@ def test_a_training_that_began_with_weights_leaves_a_checkpoint_like_any_other(r
     recipe = torch.load(root / "checkpoints" / "best.ckpt", weights_only=True)["carcloc"]["recipe"]
     assert "elsewhere" not in str(recipe)
     assert main(scoring_words(spots, root)) == 0
+
+
+def test_a_run_without_an_end_needs_no_schedule(spots, tiny, tmp_path, capsys):
+    words = fit_words(spots, tiny, tmp_path / "out", "--trainer.max_epochs", "-1")
+    assert_refused(main(words), capsys, "no end", "trainer.max_epochs")
