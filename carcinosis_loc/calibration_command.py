@@ -21,7 +21,8 @@ usage: carcloc calibrate --ckpt_path C --data.image_dir D --data.val_json V [opt
 
 Choose the threshold of a finished checkpoint anew, by the labels of V, and write it into the file C itself, whole or
 not at all: copy C first if you want to keep the old one, which is printed too. Where the frames of V are sparse and
-what they give is not sure, a threshold that was sure stays. carcloc validate --help lists the options.
+what they give is not sure, a threshold that was sure stays. With --inference.views 2, 4 or 8 the network looks at
+images from so many sides, now and whenever C is used. carcloc validate --help lists the options.
 """
 
 
