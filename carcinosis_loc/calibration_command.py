@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from carcinosis_loc.detector import views_of
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import write_bytes
 from carcinosis_loc.metrics import Calibration, calibrate
@@ -51,16 +50,17 @@ def run_calibration(words: list[str]) -> None:
             f"labels found ({LEAST_FOUND} beyond chance are needed); mark a few frames exhaustively"
         )
     if cli.trainer.is_global_zero:
-        views = settings.inference.views
-        _settle(Path(settings.ckpt_path), replace(chosen, views=views or views_of(cli.model.calibration)))
+        _settle(Path(settings.ckpt_path), replace(chosen, views=cli.model.views))
 
 
 def _settle(path: Path, chosen: Calibration) -> None:
-    """Take the new threshold unless the old one, of as many views, is the surer, and say which it is."""
+    """Take the new threshold unless the old one is the surer, and say which it is."""
     before = read_recipe(path).calibration
-    if before is not None and before.views == chosen.views and _is_sure(before) and not _is_sure(chosen):
+    if before is not None and _is_sure(before) and not _is_sure(chosen):
         print(f"threshold of {path} stays: {before}")
-        print(f"these frames give {chosen}; --model.decoder.threshold {chosen.threshold:.3f} takes it all the same")
+        seen = "" if before.views == chosen.views else f" --inference.views {chosen.views}"
+        taken = f"--model.decoder.threshold {chosen.threshold:.3f}{seen}"
+        print(f"these frames give {chosen}; {taken} takes it all the same")
         return
     _keep(path, chosen)
     print(f"threshold of {path}: {chosen}" + ("" if before is None else f"\nbefore: {before}"))

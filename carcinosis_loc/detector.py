@@ -31,6 +31,7 @@ class PointDetector(LightningModule, ABC):
         decoder: how peaks are found; holds the threshold that was given by hand.
         match_radius_px: how far a peak may lie from the point that it finds, image pixels.
         calibration: the threshold that was chosen in training, if one was.
+        views: from how many sides it looks at each image, while nothing is trained; see ``Inference``.
         exported_from: the exported file that it is; None for a trained module.
         exported_checkpoint_sha256: of the checkpoint that the exported file was made of.
     """
@@ -38,6 +39,7 @@ class PointDetector(LightningModule, ABC):
     decoder: PeakDecoder
     match_radius_px: float
     calibration: Calibration | None
+    views: int = 1
     exported_from: Path | None = None
     exported_checkpoint_sha256: str | None = None
 

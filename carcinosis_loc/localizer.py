@@ -107,7 +107,7 @@ def load(
         device: where a checkpoint computes; exported files do so on the CPU.
         runtime: what computes an exported file.
         views: from how many sides a checkpoint looks at each image, see ``ManyViews``; None takes as many as its
-            threshold was chosen with.
+            threshold was chosen with, which with another number fits less well.
 
     Example:
         >>> import carcinosis_loc

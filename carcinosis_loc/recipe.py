@@ -14,7 +14,7 @@ from carcinosis_loc.annotations.images import MOST_PIXELS
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.heatmap import PeakDecoder
 from carcinosis_loc.metrics import Calibration
-from carcinosis_loc.models import VIEWS, HeatmapNet, read_checkpoint
+from carcinosis_loc.models import HeatmapNet, check_views, read_checkpoint
 from carcinosis_loc.module import CHECKPOINT_KEY
 from carcinosis_loc.plain import check_plain
 from carcinosis_loc.trust import is_ours
@@ -180,8 +180,10 @@ def checked_calibration(path: Path, entry: Any) -> Calibration | None:
     whole = isinstance(calibration.n_images, int) and isinstance(calibration.n_points, int)
     if not whole or not isinstance(calibration.threshold, float) or not 0 <= calibration.threshold <= 1:
         raise InputError(f"{path}: its threshold is no probability: {entry!s:.60}")
-    if calibration.views not in VIEWS:
-        raise InputError(f"{path}: its threshold is of {calibration.views!s:.20} views, where there are 1, 2, 4 or 8")
+    try:
+        check_views(calibration.views)
+    except ValueError as error:
+        raise InputError(f"{path}: its calibration is none: {error}") from error
     if calibration.sureness and not all(0 <= value <= 1 for value in calibration.sureness):
         raise InputError(f"{path}: what is said of how sure its threshold is holds no probabilities: {entry!s:.60}")
     return calibration

@@ -89,8 +89,8 @@ class RunCLI(LightningCLI):
         parser.add_argument("--wandb", type=modes, default="offline", help="Weights & Biases dashboards.")
         parser.add_argument("--wandb_project", type=str, default="carcinosis_loc", help="Where they go when online.")
         parser.add_lightning_class_args(Pictures, "pictures")
+        parser.add_lightning_class_args(Inference, "inference")  # before those that ask from how many sides
         parser.add_lightning_class_args(PredictionFiles, "predictions")
-        parser.add_lightning_class_args(Inference, "inference")
         parser.add_argument(
             "--anonymize", type=bool, default=False, help="No file or folder name in anything that is written."
         )

@@ -6,10 +6,10 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from carcinosis_loc.detector import views_of
+from carcinosis_loc.detector import PointDetector, views_of
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.export import ExportedModule
-from carcinosis_loc.models import HeatmapNet, prepared
+from carcinosis_loc.models import HeatmapNet, check_views, prepared
 from carcinosis_loc.module import PointModule
 
 _log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class Inference(Callback):
         views: from how many sides each image is looked at, mirrored and turned, and the mean of the logits taken: 1, 2
             (mmpose's ``flip_test``), 4 or 8. Finds more, and takes as many times as long. Scores change a little, so
             choose the threshold by ``carcloc calibrate`` with the same number. null takes as many as that was with, or
-            1.
+            1. A training, and its validation, looks from one side.
     """
 
     def __init__(
@@ -42,6 +42,27 @@ class Inference(Callback):
         self.views = views
         self._trained: HeatmapNet | None = None
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Settle from how many sides images are looked at, before others ask."""
+        if stage == "fit" or not isinstance(pl_module, PointDetector):
+            return
+        exported = isinstance(pl_module, ExportedModule)
+        chosen = 1 if exported else views_of(pl_module.calibration)
+        pl_module.views = chosen if self.views is None else self.views
+        try:
+            check_views(pl_module.views)
+        except ValueError as error:
+            raise InputError(f"--inference.{error}") from error
+        if exported and pl_module.views > 1:
+            raise InputError("--inference.views: an exported file looks at images from one side; take the checkpoint")
+        by_hand = pl_module.decoder.threshold is not None or pl_module.calibration is None
+        if pl_module.views != chosen and not by_hand and stage != "validate":  # calibrate validates, too
+            _log.warning(
+                "inference.views: the threshold was chosen looking from %d side%s, not %d; carcloc calibrate with "
+                "--inference.views %d chooses one for that",
+                *(chosen, "" if chosen == 1 else "s", pl_module.views, pl_module.views),
+            )
+
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the copy, unless this is validation in between training."""
         if trainer.state.fn == TrainerFn.VALIDATING:
@@ -49,12 +70,10 @@ class Inference(Callback):
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the copy."""
-        self._warn(pl_module)
         self._swap_in(pl_module)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the copy."""
-        self._warn(pl_module)
         self._swap_in(pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -76,26 +95,12 @@ class Inference(Callback):
     def _swap_in(self, module: LightningModule) -> None:
         try:
             if isinstance(module, PointModule):
-                views = views_of(module.calibration) if self.views is None else self.views
-                ready = prepared(module.net, **self.options, views=views)
+                ready = prepared(module.net, **self.options, views=module.views)
                 self._trained, module.net = module.net, ready  # type: ignore[assignment]
             elif isinstance(module, ExportedModule):  # its network is as it was exported
-                if self.views not in (None, 1):
-                    raise ValueError("an exported file looks at images from one side: views takes a checkpoint")
                 module.exported.cut_above(self.options["tile_px"], self.options["margin_px"])
         except ValueError as error:
             raise InputError(f"--inference: {error}") from error
-
-    def _warn(self, module: LightningModule) -> None:
-        if not isinstance(module, PointModule) or module.decoder.threshold is not None or module.calibration is None:
-            return
-        chosen = views_of(module.calibration)
-        if self.views not in (None, chosen):
-            _log.warning(
-                "inference.views: the threshold was chosen looking from %d side%s, not %d; carcloc calibrate with "
-                "--inference.views %d chooses one for that",
-                *(chosen, "" if chosen == 1 else "s", self.views, self.views),
-            )
 
     def _swap_out(self, module: LightningModule) -> None:
         if self._trained is not None:

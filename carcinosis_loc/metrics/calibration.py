@@ -55,7 +55,10 @@ class Calibration:
     def plain(self) -> dict[str, Any]:
         """As values that any reader of a checkpoint knows."""
         sureness = None if self.sureness is None else list(self.sureness)
-        return {**vars(self), "scale": list(self.scale), "sureness": sureness}
+        plain = {**vars(self), "scale": list(self.scale), "sureness": sureness}
+        if self.views == 1:
+            del plain["views"]  # versions that do not know it look from one side
+        return plain
 
     @classmethod
     def read(cls, entry: Mapping[str, Any]) -> "Calibration":

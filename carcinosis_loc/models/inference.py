@@ -12,7 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from carcinosis_loc.models.net import HeatmapNet
 from carcinosis_loc.models.tiles import TiledNet
-from carcinosis_loc.models.views import ManyViews
+from carcinosis_loc.models.views import ManyViews, check_views
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ def prepared(
     Raises:
         ValueError: see ``TiledNet`` and ``ManyViews``.
     """
+    check_views(views)
     ready = folded(net) if fold else copy.deepcopy(net).eval()
     if compile and _there_is_a_compiler(net.mean.device):
         ready.compile()

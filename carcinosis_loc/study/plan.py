@@ -22,7 +22,7 @@ _KEYS = {"format", "config", "factors", "options", "prepare", "reference", "skip
 # What ``carcloc test`` is told too; all else concerns training alone.
 _FOR_TEST = re.compile(
     r"--(data\.(image_dir|test_json|num_workers|(eval_)?batch_size|category|allow_symlinks|exhaustive_splits)"
-    r"|wandb|trainer\.(accelerator|devices))$"
+    r"|inference\.\w+|wandb|trainer\.(accelerator|devices))$"
 )
 _TEST_ALONE = "--test."  # before an option that is for the test and not for training
 

@@ -15,10 +15,12 @@ def test_a_calibrated_model_tells_how_its_scores_read_as_probabilities():
         decoder=decoder,
         match_radius_px=6.0,
         calibration=calibration,
+        views=4,
     )
     trainer = SimpleNamespace(ckpt_path=None, datamodule=None)
     told = provenance(trainer, module, anonymize=False)
     assert told["score_scale"] == [2.0, 1.0]
     assert told["threshold_rule"] == str(calibration)
+    assert told["views"] == 4
     module.calibration = None
     assert provenance(trainer, module, anonymize=False)["score_scale"] is None

@@ -53,6 +53,10 @@ def test_another_command_does_not_go_on(clip, tmp_path, short_chunks, monkeypatc
         predict(clip, tmp_path, bright_module(threshold=0.4))
     with pytest.raises(InputError, match="another sampling;"):
         predict(clip, tmp_path, data={"every_nth": 2})
+    looking = bright_module(threshold=0.3)
+    looking.views = 8
+    with pytest.raises(InputError, match="another views;"):
+        predict(clip, tmp_path, looking)
     folder = predict(clip, tmp_path, bright_module(threshold=0.4), unfinished="drop")
     assert len(json_of(folder, "images")["images"]) == 30
     assert json_of(folder, "provenance")["threshold"] == 0.4

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,13 +97,15 @@ def test_a_threshold_that_is_sure_does_not_give_way_to_one_that_is_not(tested, t
         "few whole": Calibration(0.5, "exhaustive", 2, 30, scale, Sureness(0.05, 0.9, 1.0)),
     }
     told = []
-    for kind in ("not sure", "sure", "not sure", "few whole"):
+    found["not sure, from 8 sides"] = replace(found["not sure"], views=8)
+    for kind in ("not sure", "sure", "not sure", "not sure, from 8 sides", "few whole"):
         calibration_command._settle(path, found[kind])
         told.append((carcinosis_loc.load(path).threshold, capsys.readouterr().out.splitlines()))
-    assert [threshold for threshold, _ in told] == [0.01, 0.25, 0.25, 0.5]
+    assert [threshold for threshold, _ in told] == [0.01, 0.25, 0.25, 0.25, 0.5]
     assert "before: 0.010" in told[1][1][-1]
     assert told[2][1][-2].startswith(f"threshold of {path} stays: 0.250")
     assert told[2][1][-1].endswith("--model.decoder.threshold 0.010 takes it all the same")
+    assert told[3][1][-1].endswith("--model.decoder.threshold 0.010 --inference.views 8 takes it all the same")
 
 
 def test_what_is_known_of_the_labels_reaches_the_rules(tested, spots, tmp_path, monkeypatch):
@@ -125,9 +128,12 @@ def test_a_threshold_knows_from_how_many_sides_it_was_chosen(tested, spots, tmp_
     for more in ([], ["--inference.views", "4"], ["--inference.views", "1"]):
         out = ["--trainer.default_root_dir", str(tmp_path / "out"), *more]
         assert main(scoring_words(spots, root, *out)) == 0
-        figures.append(json.loads((tmp_path / "out" / "metrics.json").read_text())["average_precision"])
+        metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+        figures.append((metrics["views"], metrics["average_precision"]))
         assert ("chosen looking from 4 sides, not 1" in capsys.readouterr().out) == (more[-1:] == ["1"])
-    assert figures[0] == figures[1] != figures[2]
+    assert [views for views, _ in figures] == [4, 4, 1]
+    assert figures[0] == figures[1]
+    assert figures[0][1] != figures[2][1]
     assert_refused(
         main(["export", str(path), str(tmp_path / "m.ts")]), capsys, "looking from 4 sides", "--inference.views 1"
     )

@@ -12,6 +12,8 @@ import carcinosis_loc
 from carcinosis_loc.callbacks import BestCheckpoint, LastCheckpoint
 from carcinosis_loc.cli import main
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.metrics import Calibration
+from carcinosis_loc.metrics.probability import ScoreScale
 from carcinosis_loc.models import read_checkpoint
 from carcinosis_loc.recipe import read_recipe
 from carcinosis_loc.trust import is_ours
@@ -145,6 +147,19 @@ def test_a_sureness_that_is_none_is_refused(sureness, content, tmp_path):
     torch.save(content, tmp_path / "x.ckpt")
     with pytest.raises(InputError, match=r"x\.ckpt: (its calibration is none|what is said of how sure)"):
         read_recipe(tmp_path / "x.ckpt")
+
+
+@pytest.mark.parametrize("views", ["8", 8.0, True, 5, 0, None, torch.tensor(8), torch.tensor([1, 2])])
+def test_a_number_of_views_that_is_none_is_refused(views, content, tmp_path):
+    sound = Calibration(0.5, "labels", 3, 30, ScoreScale(1.0, 0.0), views=8).plain()
+    for number in (8, views):
+        content["carcloc"]["calibration"] = sound | {"views": number}
+        torch.save(content, tmp_path / "x.ckpt")
+        if number is views:
+            with pytest.raises(InputError, match=r"x\.ckpt: "):
+                read_recipe(tmp_path / "x.ckpt")
+        else:
+            assert read_recipe(tmp_path / "x.ckpt").calibration.views == 8
 
 
 @pytest.mark.parametrize("place", ["recipe", "calibration"])
