@@ -16,7 +16,9 @@ _log = logging.getLogger(__name__)
 
 
 class Inference(Callback):
-    """Speeds the network up while nothing is trained, and bounds its memory; see docs/speed.md.
+    """Speeds the network up while nothing is trained, bounds its memory, and has it look from several sides if asked.
+
+    See docs/speed.md and docs/predict.md.
 
     Args:
         fold: make batch norms part of the convolutions before them; the logits stay within rounding.

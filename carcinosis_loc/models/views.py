@@ -18,7 +18,7 @@ class ManyViews(nn.Module):
     """A network that sees each image from several sides; its logits are the mean of what it says of each.
 
     2 are the image and its mirror image, as mmpose's ``flip_test``; 4 the image mirrored along either side and along
-    both; 8 these and their transposed ones, so that a side-on lesion is seen upright, too. Each costs another pass.
+    both; 8 these and their transposed ones, so turned by quarters, too. Each costs another pass.
     Averaging over transformed images: Krizhevsky et al. 2012; of heatmaps, Newell et al. 2016 (arXiv 1603.06937).
 
     Images whose sides are no multiples of the network's are continued by their borders before they are mirrored, so
