@@ -1,18 +1,12 @@
 """``carcloc calibrate``: choose the threshold of a finished checkpoint anew, and keep it there."""
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from carcinosis_loc.errors import InputError
-from carcinosis_loc.files import write_bytes
 from carcinosis_loc.metrics import Calibration, calibrate
 from carcinosis_loc.metrics.estimates import LEAST_FOUND
-from carcinosis_loc.models import read_checkpoint
-from carcinosis_loc.module import CHECKPOINT_KEY
-from carcinosis_loc.recipe import read_recipe
+from carcinosis_loc.recipe import keep_calibration, read_recipe
 from carcinosis_loc.runner import run
 
 _HELP = """\
@@ -21,7 +15,8 @@ usage: carcloc calibrate --ckpt_path C --data.image_dir D --data.val_json V [opt
 Choose the threshold of a finished checkpoint anew, by the labels of V, and write it into the file C itself, whole or
 not at all: copy C first if you want to keep the old one, which is printed too. Where the frames of V are sparse and
 what they give is not sure, a threshold that was sure stays. With --inference.views 2, 4 or 8 the network looks at
-images from so many sides, now and whenever C is used. carcloc validate --help lists the options.
+images from so many sides, and with --inference.scales [1.0,1.5] enlarged, now and whenever C is used.
+carcloc validate --help lists the options.
 """
 
 
@@ -50,7 +45,7 @@ def run_calibration(words: list[str]) -> None:
             f"labels found ({LEAST_FOUND} beyond chance are needed); mark a few frames exhaustively"
         )
     if cli.trainer.is_global_zero:
-        _settle(Path(settings.ckpt_path), replace(chosen, views=cli.model.views))
+        _settle(Path(settings.ckpt_path), replace(chosen, look=cli.model.look))
 
 
 def _settle(path: Path, chosen: Calibration) -> None:
@@ -58,22 +53,13 @@ def _settle(path: Path, chosen: Calibration) -> None:
     before = read_recipe(path).calibration
     if before is not None and _is_sure(before) and not _is_sure(chosen):
         print(f"threshold of {path} stays: {before}")
-        seen = "" if before.views == chosen.views else f" --inference.views {chosen.views}"
+        seen = "" if before.look == chosen.look else f" {chosen.look.options}"
         taken = f"--model.decoder.threshold {chosen.threshold:.3f}{seen}"
         print(f"these frames give {chosen}; {taken} takes it all the same")
         return
-    _keep(path, chosen)
+    keep_calibration(path, chosen)
     print(f"threshold of {path}: {chosen}" + ("" if before is None else f"\nbefore: {before}"))
 
 
 def _is_sure(calibration: Calibration) -> bool:
     return calibration.rule == "exhaustive" or calibration.sureness is None or calibration.sureness.sure
-
-
-def _keep(path: Path, chosen: Calibration) -> None:
-    content = read_checkpoint(path)
-    content[CHECKPOINT_KEY]["calibration"] = chosen.plain()
-    content[CHECKPOINT_KEY]["recipe"]["model"]["decoder"].setdefault("init_args", {})["threshold"] = None
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    write_bytes(path, buffer.getvalue())

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from carcinosis_loc.data.batch import Batch
 from carcinosis_loc.heatmap import PeakDecoder
+from carcinosis_loc.look import ONCE, Look
 from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.points import Frame, Peaks
 
@@ -31,7 +32,7 @@ class PointDetector(LightningModule, ABC):
         decoder: how peaks are found; holds the threshold that was given by hand.
         match_radius_px: how far a peak may lie from the point that it finds, image pixels.
         calibration: the threshold that was chosen in training, if one was.
-        views: from how many sides it looks at each image, while nothing is trained; see ``Inference``.
+        look: how it looks at each image, while nothing is trained; see ``Inference``.
         exported_from: the exported file that it is; None for a trained module.
         exported_checkpoint_sha256: of the checkpoint that the exported file was made of.
     """
@@ -39,7 +40,7 @@ class PointDetector(LightningModule, ABC):
     decoder: PeakDecoder
     match_radius_px: float
     calibration: Calibration | None
-    views: int = 1
+    look: Look = ONCE
     exported_from: Path | None = None
     exported_checkpoint_sha256: str | None = None
 
@@ -69,6 +70,6 @@ def threshold_of(decoder: PeakDecoder, calibration: Calibration | None) -> float
     return calibration.threshold if calibration else FALLBACK_THRESHOLD
 
 
-def views_of(calibration: Calibration | None) -> int:
-    """From how many sides the network looked when its threshold was chosen; 1 where none was."""
-    return calibration.views if calibration else 1
+def look_of(calibration: Calibration | None) -> Look:
+    """How the network looked at images when its threshold was chosen; once where none was."""
+    return calibration.look if calibration else ONCE

@@ -1,5 +1,6 @@
 """From Python: a checkpoint in, an object out that maps an image to points."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ from torch import Tensor
 from carcinosis_loc.annotations.images import read_image
 from carcinosis_loc.data.coverage import VALID, coverage_map
 from carcinosis_loc.data.dataset import letterbox_image
-from carcinosis_loc.detector import threshold_of, views_of
+from carcinosis_loc.detector import look_of, threshold_of
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.export import ExportedModel, Runtime
 from carcinosis_loc.heatmap import PeakDecoder, cells_of
+from carcinosis_loc.look import ONCE
 from carcinosis_loc.metrics import Calibration
-from carcinosis_loc.models import HeatmapNet, ManyViews, TiledNet, prepared
+from carcinosis_loc.models import Ready, prepared
 from carcinosis_loc.points import Letterbox, Peaks, Size
 from carcinosis_loc.recipe import load_trained
 
@@ -37,7 +39,7 @@ class Localizer:
 
     def __init__(
         self,
-        net: HeatmapNet | TiledNet | ManyViews,
+        net: Ready,
         decoder: PeakDecoder,
         image_size: Size | None,
         threshold: float,
@@ -99,6 +101,7 @@ def load(
     device: str | torch.device = "cpu",
     runtime: Runtime = "onnxruntime",
     views: int | None = None,
+    scales: Sequence[float] | None = None,
 ) -> Localizer:
     """Load a checkpoint of carcloc, or a file of ``carcloc export``, for prediction; nothing but the file is needed.
 
@@ -108,6 +111,7 @@ def load(
         runtime: what computes an exported file.
         views: from how many sides a checkpoint looks at each image, see ``ManyViews``; None takes as many as its
             threshold was chosen with, which with another number fits less well.
+        scales: enlarged by which factors, see ``ManyScales``; None likewise.
 
     Example:
         >>> import carcinosis_loc
@@ -116,7 +120,7 @@ def load(
 
     Raises:
         InputError: the file is no checkpoint of carcloc, or is damaged; there is no such device, or no such number of
-            views.
+            views, or no such scales.
     """
     path = Path(checkpoint)
     try:
@@ -126,14 +130,14 @@ def load(
     if path.suffix == ".onnx":
         if torch.device(device).type != "cpu":
             raise InputError(f"{path}: exported files compute on the CPU, not on {device}; load the checkpoint there")
-        if views not in (None, 1):
-            raise InputError(f"{path}: exported files look at images from one side, not {views}; load the checkpoint")
+        if ONCE.but(views, scales) != ONCE:
+            raise InputError(f"{path}: exported files look at an image once, as it is; load the checkpoint")
         return ExportedLocalizer(ExportedModel(path, runtime))
     recipe, net, decoder = load_trained(path)
     threshold = threshold_of(decoder, recipe.calibration)
     size = recipe.settings["data"].get("image_size")
     try:
-        ready = prepared(net.to(device), views=views_of(recipe.calibration) if views is None else views)
+        ready = prepared(net.to(device), look=look_of(recipe.calibration).but(views, scales))
     except ValueError as error:
         raise InputError(str(error)) from error
     return Localizer(ready, decoder, tuple(size) if size else None, threshold, recipe.calibration)

@@ -105,9 +105,7 @@ class PointModule(PointDetector):
         self.eval_loss.update(self._loss(found.logits, batch), weight=len(batch))
         self.max_probability.update(found.logits.float().amax().sigmoid())
         self.peaks_per_frame.update(torch.tensor([float(len(peaks.above(self.threshold))) for peaks in found.peaks]))
-        for metric, wanted in ((self.point_f1, True), (self.sparse, False)):
-            chosen = [i for i, exhaustive in enumerate(batch.exhaustive.tolist()) if exhaustive is wanted]
-            metric.update([found.peaks[i] for i in chosen], [found.frames[i] for i in chosen])
+        count(found, batch, self.point_f1, self.sparse)
         return found
 
     def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
@@ -198,3 +196,17 @@ class PointModule(PointDetector):
         """Take the calibration over."""
         entry = checkpoint.get(CHECKPOINT_KEY, {}).get("calibration")
         self.calibration = None if entry is None else Calibration.read(entry)
+
+
+def count(found: Detections, batch: Batch, dense: PointF1, sparse: SparsePointMetrics) -> None:
+    """Let each frame's peaks be counted by the metric for frames of its kind.
+
+    Args:
+        found: on the batch.
+        batch: says which frames are exhaustive.
+        dense: counts those.
+        sparse: counts the others.
+    """
+    for metric, wanted in ((dense, True), (sparse, False)):
+        chosen = [i for i, exhaustive in enumerate(batch.exhaustive.tolist()) if exhaustive is wanted]
+        metric.update([found.peaks[i] for i in chosen], [found.frames[i] for i in chosen])

@@ -1,6 +1,7 @@
 """What a checkpoint knows of its own making: enough to build the model again without a config."""
 
 import copy
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,9 +13,10 @@ from torch import nn
 
 from carcinosis_loc.annotations.images import MOST_PIXELS
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.files import write_bytes
 from carcinosis_loc.heatmap import PeakDecoder
 from carcinosis_loc.metrics import Calibration
-from carcinosis_loc.models import HeatmapNet, check_views, read_checkpoint
+from carcinosis_loc.models import HeatmapNet, read_checkpoint
 from carcinosis_loc.module import CHECKPOINT_KEY
 from carcinosis_loc.plain import check_plain
 from carcinosis_loc.trust import is_ours
@@ -162,6 +164,23 @@ def _check_image_size(path: Path, size: Any) -> None:
         raise InputError(f"{path}: its image_size is none that frames can be brought to: {size!s:.60}")
 
 
+def keep_calibration(path: Path, chosen: Calibration, forget_given: bool = True) -> None:
+    """Write another calibration into a checkpoint, whole or not at all.
+
+    Args:
+        path: of the checkpoint.
+        chosen: in place of the one that it has.
+        forget_given: whether it also replaces a threshold that the checkpoint was trained with by hand.
+    """
+    content = read_checkpoint(path)
+    content[CHECKPOINT_KEY]["calibration"] = chosen.plain()
+    if forget_given:
+        content[CHECKPOINT_KEY]["recipe"]["model"]["decoder"].setdefault("init_args", {})["threshold"] = None
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_bytes(path, buffer.getvalue())
+
+
 def checked_calibration(path: Path, entry: Any) -> Calibration | None:
     """A calibration from its plain values, if there are any.
 
@@ -170,20 +189,17 @@ def checked_calibration(path: Path, entry: Any) -> Calibration | None:
     """
     if entry is None:
         return None
-    names = {field.name for field in fields(Calibration)}
-    if not isinstance(entry, dict) or {*entry, "sureness", "views"} != names:  # which those of older versions lack
+    not_always = {"sureness", "views", "scales"}  # those of older versions lack them
+    names = {field.name for field in fields(Calibration)} - {"look"} | not_always
+    if not isinstance(entry, dict) or {*entry, *not_always} != names:
         raise InputError(f"{path}: its calibration is none: {entry!s:.60}")
     try:
         calibration = Calibration.read(entry)
-    except (TypeError, ValueError):
-        raise InputError(f"{path}: its calibration is none: {entry!s:.60}") from None
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: its calibration is none: {entry!s:.60}") from error
     whole = isinstance(calibration.n_images, int) and isinstance(calibration.n_points, int)
     if not whole or not isinstance(calibration.threshold, float) or not 0 <= calibration.threshold <= 1:
         raise InputError(f"{path}: its threshold is no probability: {entry!s:.60}")
-    try:
-        check_views(calibration.views)
-    except ValueError as error:
-        raise InputError(f"{path}: its calibration is none: {error}") from error
     if calibration.sureness and not all(0 <= value <= 1 for value in calibration.sureness):
         raise InputError(f"{path}: what is said of how sure its threshold is holds no probabilities: {entry!s:.60}")
     return calibration

@@ -31,7 +31,7 @@ FLOORS = [
     ["synthetic", "masks", "tracking"],
     ["video"],
     ["annotations"],
-    ["points", "run_folder", "schedules", "trust"],
+    ["look", "points", "run_folder", "schedules", "trust"],
     ["loggers"],
     ["files", "configs", "pipes"],
     ["errors", "plain", "version", "wording"],

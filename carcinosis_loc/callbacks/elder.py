@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
+from carcinosis_loc.callbacks.standing_in import standing_in
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.metrics import Calibration
-from carcinosis_loc.models import ManyViews
+from carcinosis_loc.models import looking
 from carcinosis_loc.module import PointModule
 from carcinosis_loc.recipe import load_trained
 
@@ -34,11 +33,5 @@ def elder_in_place(module: PointModule, path: Path) -> Iterator[Calibration]:
     if recipe.calibration is None or net.stride != module.net.stride:
         lacks = "no calibrated threshold" if recipe.calibration is None else f"a stride of {net.stride}"
         raise InputError(f"Teacher: {path} has {lacks}, so it cannot teach this network")
-    views, ready = recipe.calibration.views, net.to(module.device).eval()
-    looking = ready if views == 1 else ManyViews(ready, views)  # as its threshold was chosen
-    own, module.net = module.net, looking  # type: ignore[assignment]
-    try:
-        with torch.no_grad():
-            yield recipe.calibration
-    finally:
-        module.net = own
+    with standing_in(module, looking(net, recipe.calibration.look)):  # as its threshold was chosen
+        yield recipe.calibration

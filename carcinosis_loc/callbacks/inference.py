@@ -1,15 +1,20 @@
 """The network of validate, test and predict: made ready for inference, and put back afterwards."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from carcinosis_loc.detector import PointDetector, views_of
+from carcinosis_loc.callbacks.checkpoints import BestCheckpoint
+from carcinosis_loc.callbacks.final_look import choose_looking
+from carcinosis_loc.callbacks.finding import training_data
+from carcinosis_loc.detector import PointDetector, look_of
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.export import ExportedModule
-from carcinosis_loc.models import HeatmapNet, check_views, prepared
+from carcinosis_loc.look import ONCE
+from carcinosis_loc.models import HeatmapNet, prepared
 from carcinosis_loc.module import PointModule
 
 _log = logging.getLogger(__name__)
@@ -29,7 +34,13 @@ class Inference(Callback):
         views: from how many sides each image is looked at, mirrored and turned, and the mean of the logits taken: 1, 2
             (mmpose's ``flip_test``), 4 or 8. Finds more, and takes as many times as long. Scores change a little, so
             choose the threshold by ``carcloc calibrate`` with the same number. null takes as many as that was with, or
-            1. A training, and its validation, looks from one side.
+            1.
+        scales: enlarged by which factors, such as ``[1.0, 1.5]``, and the mean of the logits taken (multi-scale
+            testing). Finds more of what is small; each factor takes its square as long. What is said of ``views`` holds
+            of them, too.
+
+    A training, and its validations, look at images once, as they are; in its end the threshold of the best checkpoint
+    is chosen anew for ``views`` and ``scales``, if there are validation frames.
     """
 
     def __init__(
@@ -39,31 +50,39 @@ class Inference(Callback):
         tile_px: int | None = 2048,
         margin_px: int = 256,
         views: int | None = None,
+        scales: list[float] | None = None,
     ) -> None:
         self.options: dict[str, Any] = {"fold": fold, "compile": compile, "tile_px": tile_px, "margin_px": margin_px}
-        self.views = views
+        self.views, self.scales = views, scales
+        try:
+            self._after_fit = ONCE.but(views, scales)
+        except ValueError as error:
+            raise InputError(f"--inference.{error}") from error
         self._trained: HeatmapNet | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Settle from how many sides images are looked at, before others ask."""
-        if stage == "fit" or not isinstance(pl_module, PointDetector):
+        """Settle how images are looked at, before others ask."""
+        if not isinstance(pl_module, PointDetector) or stage == "fit":
             return
         exported = isinstance(pl_module, ExportedModule)
-        chosen = 1 if exported else views_of(pl_module.calibration)
-        pl_module.views = chosen if self.views is None else self.views
-        try:
-            check_views(pl_module.views)
-        except ValueError as error:
-            raise InputError(f"--inference.{error}") from error
-        if exported and pl_module.views > 1:
-            raise InputError("--inference.views: an exported file looks at images from one side; take the checkpoint")
+        chosen = ONCE if exported else look_of(pl_module.calibration)
+        pl_module.look = chosen.but(self.views, self.scales)
+        if exported and pl_module.look != ONCE:
+            raise InputError("--inference: an exported file looks at an image once, as it is; take the checkpoint")
         by_hand = pl_module.decoder.threshold is not None or pl_module.calibration is None
-        if pl_module.views != chosen and not by_hand and stage != "validate":  # calibrate validates, too
+        if pl_module.look != chosen and not by_hand and stage != "validate":  # calibrate validates, too
             _log.warning(
-                "inference.views: the threshold was chosen looking from %d side%s, not %d; carcloc calibrate with "
-                "--inference.views %d chooses one for that",
-                *(chosen, "" if chosen == 1 else "s", pl_module.views, pl_module.views),
+                "inference: the threshold was chosen looking %s, not %s; carcloc calibrate with %s chooses one for it",
+                *(chosen, pl_module.look, pl_module.look.options),
             )
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Choose the best checkpoint's threshold for the look that is asked for."""
+        best = [one for one in trainer.checkpoint_callbacks if isinstance(one, BestCheckpoint)]
+        if self._after_fit == ONCE or not best or training_data(trainer, "Inference").val_json is None:
+            return
+        assert isinstance(pl_module, PointModule)
+        choose_looking(trainer, pl_module, Path(best[0].best_model_path), self._after_fit, **self.options)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the copy, unless this is validation in between training."""
@@ -97,7 +116,7 @@ class Inference(Callback):
     def _swap_in(self, module: LightningModule) -> None:
         try:
             if isinstance(module, PointModule):
-                ready = prepared(module.net, **self.options, views=module.views)
+                ready = prepared(module.net, **self.options, look=module.look)
                 self._trained, module.net = module.net, ready  # type: ignore[assignment]
             elif isinstance(module, ExportedModule):  # its network is as it was exported
                 module.exported.cut_above(self.options["tile_px"], self.options["margin_px"])

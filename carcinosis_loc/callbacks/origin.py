@@ -24,7 +24,8 @@ def provenance(trainer: Trainer, module: PointDetector, anonymize: bool) -> dict
         "threshold_rule": _rule(module),
         "score_scale": None if module.calibration is None else list(module.calibration.scale),  # slope, offset
         "score_floor": module.decoder.score_floor,
-        "views": module.views,
+        "views": module.look.views,
+        "scales": list(module.look.scales),
         "match_radius_px": module.match_radius_px,
         "source": name,
     }
@@ -38,7 +39,8 @@ def identity(trainer: Trainer, module: PointDetector, stream: FrameStream, outpu
         "source": [_known(item) for item in stream.items],
         "model": None if file is None else sha256(file),
         "threshold": origin["threshold"],
-        "views": module.views,
+        "views": module.look.views,
+        "scales": list(module.look.scales),
         "decoder": decoder | {"threshold": None},
         "sampling": [stream.rate.every_nth, stream.rate.per_second],
         "image_size": stream.image_size,

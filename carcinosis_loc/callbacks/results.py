@@ -100,7 +100,8 @@ def _summary(module: PointModule) -> dict[str, Any]:
     fixed = dict.fromkeys(("f1", "precision", "recall", "best_f1", "best_threshold", "average_precision"))
     counts = {"n_images": 0, "n_points": 0}
     values: dict[str, Any] = {**fixed, **counts, **module.results}
-    values |= {"threshold": module.threshold, "match_radius_px": module.match_radius_px, "views": module.views}
+    values |= {"threshold": module.threshold, "match_radius_px": module.match_radius_px}
+    values |= {"views": module.look.views, "scales": list(module.look.scales)}
     return {name: int(v) if name.startswith(("n_", "sparse_n_")) and v is not None else v for name, v in values.items()}
 
 

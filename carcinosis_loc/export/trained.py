@@ -4,10 +4,11 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from carcinosis_loc.detector import views_of
+from carcinosis_loc.detector import look_of
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.export.metadata import Metadata
 from carcinosis_loc.heatmap import PeakDecoder
+from carcinosis_loc.look import ONCE
 from carcinosis_loc.models import HeatmapNet
 from carcinosis_loc.recipe import load_trained
 from carcinosis_loc.version import version
@@ -30,10 +31,10 @@ def read_trained(path: Path, top_k: int | None = None) -> Trained:
     if type(decoder) is not PeakDecoder:
         raise InputError(f"{path}: its decoder is a {type(decoder).__name__}; only PeakDecoder can be exported")
     decoder.top_k = decoder.top_k if top_k is None else top_k
-    if views_of(recipe.calibration) > 1:
+    if (look := look_of(recipe.calibration)) != ONCE:
         raise InputError(
-            f"{path}: its threshold was chosen looking from {views_of(recipe.calibration)} sides, and an exported file "
-            "looks from one: choose it anew by carcloc calibrate with --inference.views 1"
+            f"{path}: its threshold was chosen looking {look}, and an exported file looks once: choose it anew by "
+            f"carcloc calibrate with {ONCE.options}"
         )
     data, size = recipe.settings["data"], recipe.settings["data"].get("image_size")
     metadata = Metadata(

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from carcinosis_loc.look import ONCE, Look
 from carcinosis_loc.metrics.labelled_frames import LabelledFrames, all_as_one
 from carcinosis_loc.metrics.point_f1 import PointF1
 from carcinosis_loc.metrics.probability import ScoreScale
@@ -28,7 +29,7 @@ class Calibration:
         n_points: points that are labelled on them.
         scale: score to probability of being an object; by the same rule, and no better than it.
         sureness: what the same frames gave when they were drawn anew; None where it was not asked.
-        views: from how many sides the network looked at these frames; other scores come of another number.
+        look: how the network looked at these frames; other scores come of another look.
     """
 
     threshold: float
@@ -37,7 +38,7 @@ class Calibration:
     n_points: int
     scale: ScoreScale
     sureness: Sureness | None = None
-    views: int = 1
+    look: Look = ONCE
 
     def __str__(self) -> str:
         on = f"{self.n_images} {'exhaustive' if self.rule == 'exhaustive' else 'sparse'} frames"
@@ -49,16 +50,18 @@ class Calibration:
             "knee": f"where the background's scores run out on {on}, as labels seem to be on the conspicuous alone",
         }
         told = f"{self.threshold:.3f}, {how.get(self.rule, self.rule)} (rule: {self.rule})"
-        told = told if self.views == 1 else f"{told}, seen from {self.views} sides"
+        told = told if self.look == ONCE else f"{told}, seen {self.look}"
         return told if self.sureness is None else f"{told}; {self.sureness}"
 
     def plain(self) -> dict[str, Any]:
         """As values that any reader of a checkpoint knows."""
         sureness = None if self.sureness is None else list(self.sureness)
         plain = {**vars(self), "scale": list(self.scale), "sureness": sureness}
-        if self.views == 1:
-            del plain["views"]  # versions that do not know it look from one side
-        return plain
+        del plain["look"]
+        # Versions that do not know these look once.
+        views = {"views": self.look.views} if self.look.views != ONCE.views else {}
+        scales = {"scales": list(self.look.scales)} if self.look.scales != ONCE.scales else {}
+        return {**plain, **views, **scales}
 
     @classmethod
     def read(cls, entry: Mapping[str, Any]) -> "Calibration":
@@ -70,7 +73,9 @@ class Calibration:
         slope, offset = (float(value) for value in entry["scale"])
         drawn = entry.get("sureness")  # thresholds of older checkpoints have none
         sureness = None if drawn is None else Sureness(*(float(value) for value in drawn))
-        return cls(**{**entry, "scale": ScoreScale(slope, offset), "sureness": sureness})
+        look = Look(entry.get("views", ONCE.views), entry.get("scales", ONCE.scales))
+        plain = {name: value for name, value in entry.items() if name not in ("views", "scales")}
+        return cls(**{**plain, "scale": ScoreScale(slope, offset), "sureness": sureness, "look": look})
 
 
 def calibrate(

@@ -10,11 +10,16 @@ from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from carcinosis_loc.look import ONCE, Look
 from carcinosis_loc.models.net import HeatmapNet
+from carcinosis_loc.models.scales import ManyScales
 from carcinosis_loc.models.tiles import TiledNet
-from carcinosis_loc.models.views import ManyViews, check_views
+from carcinosis_loc.models.views import ManyViews
 
 logger = logging.getLogger(__name__)
+
+
+Ready = ManyViews | ManyScales | TiledNet | HeatmapNet
 
 
 def folded(net: HeatmapNet) -> HeatmapNet:
@@ -58,8 +63,8 @@ def prepared(
     compile: bool = False,
     tile_px: int | None = 2048,
     margin_px: int = 256,
-    views: int = 1,
-) -> ManyViews | TiledNet | HeatmapNet:
+    look: Look = ONCE,
+) -> Ready:
     """A copy for inference; ``net`` itself stays as it is.
 
     Args:
@@ -68,17 +73,21 @@ def prepared(
         compile: compile it (``torch.compile``) at the first image of each size, where there is a compiler.
         tile_px: longest side that the network sees at once, network pixels; None for any.
         margin_px: context around what is taken of a tile, network pixels.
-        views: from how many sides it looks at each image, see ``ManyViews``.
+        look: how it looks at each image.
 
     Raises:
-        ValueError: see ``TiledNet`` and ``ManyViews``.
+        ValueError: see ``TiledNet``.
     """
-    check_views(views)
     ready = folded(net) if fold else copy.deepcopy(net).eval()
     if compile and _there_is_a_compiler(net.mean.device):
         ready.compile()
-    in_tiles = ready if tile_px is None else TiledNet(ready, tile_px, margin_px)
-    return in_tiles if views == 1 else ManyViews(in_tiles, views)
+    return looking(ready if tile_px is None else TiledNet(ready, tile_px, margin_px), look)
+
+
+def looking(net: HeatmapNet | TiledNet, look: Look) -> Ready:
+    """The network itself, looking at each image in this way."""
+    at_scales = net if look.scales == (1.0,) else ManyScales(net, look.scales)
+    return at_scales if look.views == 1 else ManyViews(at_scales, look.views)
 
 
 def _there_is_a_compiler(device: torch.device) -> bool:

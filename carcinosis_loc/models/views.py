@@ -8,10 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carcinosis_loc.models.net import HeatmapNet
+from carcinosis_loc.models.scales import ManyScales
 from carcinosis_loc.models.tiles import TiledNet
 from carcinosis_loc.points import map_size
-
-_VIEWS = (1, 2, 4, 8)
 
 
 class ManyViews(nn.Module):
@@ -31,13 +30,10 @@ class ManyViews(nn.Module):
     Shape:
         As ``HeatmapNet``.
 
-    Raises:
-        ValueError: another number of views.
     """
 
-    def __init__(self, net: HeatmapNet | TiledNet, views: int) -> None:
+    def __init__(self, net: HeatmapNet | TiledNet | ManyScales, views: int) -> None:
         super().__init__()
-        check_views(views)
         self.net = net
         self.stride, self.multiple = net.stride, net.multiple
         self.views = views
@@ -55,16 +51,6 @@ class ManyViews(nn.Module):
         padded = F.pad(image.to(self.mean.dtype), beyond, mode="replicate") if any(beyond) else image
         seen = [_undone(self.net(_seen(padded, *side)).float(), *side) for side in _sides(self.views)]
         return torch.stack(seen).mean(0)[..., :rows, :columns]
-
-
-def check_views(views: object) -> None:
-    """Refuse what is no number of views.
-
-    Raises:
-        ValueError: it is none of the whole numbers 1, 2, 4 and 8.
-    """
-    if type(views) is not int or views not in _VIEWS:
-        raise ValueError(f"views must be 1, 2, 4 or 8, not {views!r:.20}")
 
 
 def _sides(views: int) -> Iterator[tuple[bool, list[int]]]:

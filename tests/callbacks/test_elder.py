@@ -9,6 +9,7 @@ from torch import nn
 
 from carcinosis_loc.callbacks import Teacher, elder
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.look import ONCE, Look
 from carcinosis_loc.recipe import Recipe
 
 
@@ -56,7 +57,7 @@ def test_it_teaches_from_the_first_step_on(spots, tmp_path, monkeypatch, capsys)
     assert taught > 1.5 * labels_seen(spots, tmp_path, bright_module())
 
 
-def test_it_looks_from_as_many_sides_as_its_threshold_was_chosen_with(spots, tmp_path, monkeypatch):
+def test_it_looks_as_it_did_when_its_threshold_was_chosen(spots, tmp_path, monkeypatch):
     class Counted(BrightNet):
         multiple, passes = 4, 0
 
@@ -65,11 +66,11 @@ def test_it_looks_from_as_many_sides_as_its_threshold_was_chosen_with(spots, tmp
             return super().forward(image)
 
     passes = []
-    for views in (1, 4):
+    for look in (ONCE, Look(4, (1.0, 2.0))):
         net = Counted()
-        taught(spots, tmp_path, old_one(monkeypatch, replace(SOUND, views=views), net), max_epochs=1)
+        taught(spots, tmp_path, old_one(monkeypatch, replace(SOUND, look=look), net), max_epochs=1)
         passes.append(net.passes)
-    assert passes[1] == 4 * passes[0] > 0
+    assert passes[1] == 8 * passes[0] > 0
 
 
 def test_it_is_asked_as_a_finished_network_is(spots, tmp_path, monkeypatch):

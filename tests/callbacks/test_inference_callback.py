@@ -19,7 +19,7 @@ from carcinosis_loc.data.dataset import Sample
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.heatmap import GaussianEncoder, PeakDecoder
 from carcinosis_loc.losses import HeatmapMSE
-from carcinosis_loc.models import HeatmapNet, ManyViews, TiledNet
+from carcinosis_loc.models import HeatmapNet, ManyScales, ManyViews, TiledNet
 from carcinosis_loc.module import PointModule
 from carcinosis_loc.points import Frame, Letterbox
 
@@ -138,14 +138,36 @@ def test_large_images_in_tiles(fitted, spots, plain, tmp_path):
     assert all(len(points[name]) == len(plain[name]) for name in same if name in plain)
 
 
-def test_predict_looks_from_as_many_sides_as_python_does(fitted, spots, plain, tmp_path):
-    points = predicted(fitted, spots, tmp_path, "--inference.views", "8")
-    find = carcinosis_loc.load(fitted, views=8)
-    assert isinstance(find.net, ManyViews)
+@pytest.mark.parametrize(
+    ("words", "options", "kind"),
+    [
+        (["--inference.views", "8"], {"views": 8}, ManyViews),
+        (["--inference.scales", "[1, 1.5]"], {"scales": [1.0, 1.5]}, ManyScales),
+        (["--inference.views", "2", "--inference.scales", "[2.0]"], {"views": 2, "scales": (2.0,)}, ManyViews),
+    ],
+)
+def test_predict_looks_as_python_does(words, options, kind, fitted, spots, plain, tmp_path):
+    points = predicted(fitted, spots, tmp_path, *words)
+    find = carcinosis_loc.load(fitted, **options)
+    assert isinstance(find.net, kind)
     for name in list(points)[:4]:
         peaks = find(spots / "images" / name, threshold=0.02)
         np.testing.assert_allclose(np.sort(peaks.scores), np.sort([row[2] for row in points[name]]), atol=1e-5)
     assert any(points[name] != plain.get(name) for name in points)
+
+
+@pytest.mark.parametrize(
+    ("scales", "why"),
+    [("[]", "numbers such as"), ("[0]", "between 0.25 and 4"), ("[9]", "between"), ("[.nan]", "between"), ("x", "")],
+)
+def test_scales_that_there_are_not_are_one_line(scales, why, fitted, spots, tmp_path, capsys):
+    words = ["predict", "--ckpt_path", str(fitted), "--data.predict_source", str(spots / "images")]
+    more = ["--trainer.accelerator", "cpu", "--data.num_workers", "0", "--trainer.default_root_dir", str(tmp_path)]
+    assert main([*words, *more, "--inference.scales", scales]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "scales" in line
+    assert why in line
+    assert not (tmp_path / "predictions").exists()
 
 
 @pytest.mark.parametrize("views", ["3", "0", "-1"])

@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 
 from carcinosis_loc.callbacks.origin import provenance
+from carcinosis_loc.look import Look
 from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.metrics.probability import ScoreScale
 
@@ -15,12 +16,12 @@ def test_a_calibrated_model_tells_how_its_scores_read_as_probabilities():
         decoder=decoder,
         match_radius_px=6.0,
         calibration=calibration,
-        views=4,
+        look=Look(4, (1.0, 1.5)),
     )
     trainer = SimpleNamespace(ckpt_path=None, datamodule=None)
     told = provenance(trainer, module, anonymize=False)
     assert told["score_scale"] == [2.0, 1.0]
     assert told["threshold_rule"] == str(calibration)
-    assert told["views"] == 4
+    assert (told["views"], told["scales"]) == (4, [1.0, 1.5])
     module.calibration = None
     assert provenance(trainer, module, anonymize=False)["score_scale"] is None

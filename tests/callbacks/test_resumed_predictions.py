@@ -11,6 +11,7 @@ from video_runs import broken_off, files_of, json_of, predict, rows_of
 
 from carcinosis_loc.data import stream
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.look import Look
 from carcinosis_loc.writers.overlays import OverlayVideos
 
 
@@ -54,8 +55,11 @@ def test_another_command_does_not_go_on(clip, tmp_path, short_chunks, monkeypatc
     with pytest.raises(InputError, match="another sampling;"):
         predict(clip, tmp_path, data={"every_nth": 2})
     looking = bright_module(threshold=0.3)
-    looking.views = 8
+    looking.look = Look(8)
     with pytest.raises(InputError, match="another views;"):
+        predict(clip, tmp_path, looking)
+    looking.look = Look(1, (1.0, 2.0))
+    with pytest.raises(InputError, match="another scales;"):
         predict(clip, tmp_path, looking)
     folder = predict(clip, tmp_path, bright_module(threshold=0.4), unfinished="drop")
     assert len(json_of(folder, "images")["images"]) == 30

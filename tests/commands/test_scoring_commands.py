@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from command_words import assert_refused, calibrate_words, scoring_words
+from tiny_run import fit_words
 
 import carcinosis_loc
 from carcinosis_loc import calibration_command
 from carcinosis_loc.cli import main
+from carcinosis_loc.look import ONCE, Look
 from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.metrics.probability import ScoreScale
 from carcinosis_loc.metrics.sureness import Sureness
@@ -97,7 +99,7 @@ def test_a_threshold_that_is_sure_does_not_give_way_to_one_that_is_not(tested, t
         "few whole": Calibration(0.5, "exhaustive", 2, 30, scale, Sureness(0.05, 0.9, 1.0)),
     }
     told = []
-    found["not sure, from 8 sides"] = replace(found["not sure"], views=8)
+    found["not sure, from 8 sides"] = replace(found["not sure"], look=Look(8))
     for kind in ("not sure", "sure", "not sure", "not sure, from 8 sides", "few whole"):
         calibration_command._settle(path, found[kind])
         told.append((carcinosis_loc.load(path).threshold, capsys.readouterr().out.splitlines()))
@@ -105,7 +107,9 @@ def test_a_threshold_that_is_sure_does_not_give_way_to_one_that_is_not(tested, t
     assert "before: 0.010" in told[1][1][-1]
     assert told[2][1][-2].startswith(f"threshold of {path} stays: 0.250")
     assert told[2][1][-1].endswith("--model.decoder.threshold 0.010 takes it all the same")
-    assert told[3][1][-1].endswith("--model.decoder.threshold 0.010 --inference.views 8 takes it all the same")
+    assert told[3][1][-1].endswith(
+        "--model.decoder.threshold 0.010 --inference.views 8 --inference.scales [1] takes it all the same"
+    )
 
 
 def test_what_is_known_of_the_labels_reaches_the_rules(tested, spots, tmp_path, monkeypatch):
@@ -122,7 +126,7 @@ def test_a_threshold_knows_from_how_many_sides_it_was_chosen(tested, spots, tmp_
     path = root / "checkpoints" / "best.ckpt"
     assert main([*calibrate_words(spots, root, "test.json"), "--inference.views", "4"]) == 0
     assert "seen from 4 sides" in capsys.readouterr().out
-    assert carcinosis_loc.load(path).net.views == carcinosis_loc.load(path).calibration.views == 4
+    assert carcinosis_loc.load(path).net.views == carcinosis_loc.load(path).calibration.look.views == 4
     assert not isinstance(carcinosis_loc.load(path, views=1).net, ManyViews)
     figures = []
     for more in ([], ["--inference.views", "4"], ["--inference.views", "1"]):
@@ -130,7 +134,7 @@ def test_a_threshold_knows_from_how_many_sides_it_was_chosen(tested, spots, tmp_
         assert main(scoring_words(spots, root, *out)) == 0
         metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
         figures.append((metrics["views"], metrics["average_precision"]))
-        assert ("chosen looking from 4 sides, not 1" in capsys.readouterr().out) == (more[-1:] == ["1"])
+        assert ("chosen looking from 4 sides, not from 1 side;" in capsys.readouterr().out) == (more[-1:] == ["1"])
     assert [views for views, _ in figures] == [4, 4, 1]
     assert figures[0] == figures[1]
     assert figures[0][1] != figures[2][1]
@@ -138,9 +142,9 @@ def test_a_threshold_knows_from_how_many_sides_it_was_chosen(tested, spots, tmp_
         main(["export", str(path), str(tmp_path / "m.ts")]), capsys, "looking from 4 sides", "--inference.views 1"
     )
     assert main(calibrate_words(spots, root, "test.json")) == 0  # as before, if nothing is said
-    assert carcinosis_loc.load(path).calibration.views == 4
+    assert carcinosis_loc.load(path).calibration.look.views == 4
     assert main([*calibrate_words(spots, root, "test.json"), "--inference.views", "1"]) == 0
-    assert carcinosis_loc.load(path).calibration.views == 1
+    assert carcinosis_loc.load(path).calibration.look.views == 1
 
 
 def test_the_help_of_calibrate_is_its_own(capsys):
@@ -207,3 +211,20 @@ def test_a_truncated_image_leaves_no_predictions(tested, spots, tmp_path, capsys
     words += ["--data.predict_source", str(data / "images"), "--trainer.default_root_dir", str(tmp_path / "out")]
     assert_refused(main(words), capsys, "test_3.png")
     assert not (tmp_path / "out" / "predictions").exists()
+
+
+def test_fit_chooses_for_the_look_that_it_is_told(spots, tiny, tmp_path, capsys):
+    look = ["--inference.views", "2", "--inference.scales", "[1,1.5]"]
+    words = fit_words(spots, tiny, tmp_path / "run", "--data.val_json", str(spots / "test.json"), *look)
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "seen from 2 sides at scales 1, 1.5" in told
+    path = tmp_path / "run" / "checkpoints" / "best.ckpt"
+    chosen = carcinosis_loc.load(path).calibration
+    assert chosen.look == Look(2, (1.0, 1.5))
+    assert carcinosis_loc.load(path.with_name("last.ckpt")).calibration.look == ONCE  # a training goes on with it
+    assert main([*calibrate_words(spots, tmp_path / "run", "test.json"), *look]) == 0
+    assert carcinosis_loc.load(path).calibration.threshold == pytest.approx(chosen.threshold, abs=1e-6)
+    words = fit_words(spots, tiny, tmp_path / "other", "--inference.scales", "[7]")
+    assert_refused(main(words), capsys, "scales must lie between")
+    assert not (tmp_path / "other").exists()

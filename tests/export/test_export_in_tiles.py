@@ -144,11 +144,13 @@ def test_a_stride_that_is_not_the_graphs_is_refused(exported, tmp_path, stride, 
         model(image, np.ones((1, 1, 101, 130), np.bool_))
 
 
-def test_an_exported_file_looks_from_one_side(exported, large, tmp_path, capsys):
+def test_an_exported_file_looks_once(exported, large, tmp_path, capsys):
     words = ["predict", "--ckpt_path", str(exported), "--data.predict_source", str(large), "--data.num_workers", "0"]
-    assert main([*words, "--trainer.default_root_dir", str(tmp_path), "--inference.views", "2"]) == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    assert "from one side" in line
+    for more in (["--inference.views", "2"], ["--inference.scales", "[1,2]"]):
+        assert main([*words, "--trainer.default_root_dir", str(tmp_path), *more]) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert "looks at an image once, as it is" in line
     assert not (tmp_path / "predictions").exists()
-    with pytest.raises(InputError, match="from one side"):
-        carcinosis_loc.load(exported, views=2)
+    for other in ({"views": 2}, {"scales": [1.0, 2.0]}):
+        with pytest.raises(InputError, match="look at an image once, as it is"):
+            carcinosis_loc.load(exported, **other)

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from carcinosis_loc.models import HeatmapNet, HRNet, ManyViews, TiledNet, prepared
+from carcinosis_loc.look import Look
+from carcinosis_loc.models import HeatmapNet, HRNet, ManyScales, ManyViews, TiledNet, prepared
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +73,11 @@ def test_cells_of_all_views_lie_upon_one_another(size, tiled):
     torch.testing.assert_close(logits, plain(image_of(*size)), rtol=0, atol=1e-4)
 
 
-def test_there_are_no_three_views(net):
-    for views in (0, 3, 16):
-        with pytest.raises(ValueError, match="1, 2, 4 or 8"):
-            prepared(net, views=views)
-    assert isinstance(prepared(net, views=1), TiledNet)
-    assert prepared(net, views=8).mean is not None
+def test_what_is_made_ready_looks_as_it_is_asked_to(net):
+    assert isinstance(prepared(net), TiledNet)
+    both = prepared(net, look=Look(8, (1.0, 1.5)))
+    assert isinstance(both, ManyViews)
+    assert isinstance(both.net, ManyScales)
+    assert isinstance(both.net.net, TiledNet)
+    assert both.mean is not None
+    assert isinstance(prepared(net, look=Look(scales=(2.0,))), ManyScales)

@@ -12,6 +12,7 @@ import carcinosis_loc
 from carcinosis_loc.callbacks import BestCheckpoint, LastCheckpoint
 from carcinosis_loc.cli import main
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.look import Look
 from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.metrics.probability import ScoreScale
 from carcinosis_loc.models import read_checkpoint
@@ -151,7 +152,7 @@ def test_a_sureness_that_is_none_is_refused(sureness, content, tmp_path):
 
 @pytest.mark.parametrize("views", ["8", 8.0, True, 5, 0, None, torch.tensor(8), torch.tensor([1, 2])])
 def test_a_number_of_views_that_is_none_is_refused(views, content, tmp_path):
-    sound = Calibration(0.5, "labels", 3, 30, ScoreScale(1.0, 0.0), views=8).plain()
+    sound = Calibration(0.5, "labels", 3, 30, ScoreScale(1.0, 0.0), look=Look(8)).plain()
     for number in (8, views):
         content["carcloc"]["calibration"] = sound | {"views": number}
         torch.save(content, tmp_path / "x.ckpt")
@@ -159,7 +160,20 @@ def test_a_number_of_views_that_is_none_is_refused(views, content, tmp_path):
             with pytest.raises(InputError, match=r"x\.ckpt: "):
                 read_recipe(tmp_path / "x.ckpt")
         else:
-            assert read_recipe(tmp_path / "x.ckpt").calibration.views == 8
+            assert read_recipe(tmp_path / "x.ckpt").calibration.look == Look(8)
+
+
+@pytest.mark.parametrize("scales", ["1", 1.5, [], [True], ["2"], [0.0], [5.0], [float("nan")], [1.0] * 9, [None]])
+def test_scales_that_are_none_are_refused(scales, content, tmp_path):
+    sound = Calibration(0.5, "labels", 3, 30, ScoreScale(1.0, 0.0), look=Look(1, (1.0, 1.5))).plain()
+    for factors in ([1.0, 1.5], scales):
+        content["carcloc"]["calibration"] = sound | {"scales": factors}
+        torch.save(content, tmp_path / "x.ckpt")
+        if factors is scales:
+            with pytest.raises(InputError, match=r"x\.ckpt: its calibration is none"):
+                read_recipe(tmp_path / "x.ckpt")
+        else:
+            assert read_recipe(tmp_path / "x.ckpt").calibration.look == Look(1, (1.0, 1.5))
 
 
 @pytest.mark.parametrize("place", ["recipe", "calibration"])

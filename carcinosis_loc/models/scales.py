@@ -1,0 +1,59 @@
+"""One image looked at enlarged: by several factors, and the mean of what the network says."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from carcinosis_loc.models.net import HeatmapNet
+from carcinosis_loc.models.tiles import TiledNet
+from carcinosis_loc.points import map_size
+
+
+class ManyScales(nn.Module):
+    """A network that sees each image enlarged by each of these factors; its logits are the mean of what it says.
+
+    Who labels what stands out labels the large, and the small is what a network that learnt from such labels misses
+    first. Enlarged, it looks like what was labelled. Each factor costs its square of a pass.
+    Averaging over scales: multi-scale testing as in OverFeat (Sermanet et al. 2014, arXiv 1312.6229) and since.
+
+    Images whose sides are no multiples of the network's are continued by their borders first, so that the cells of all
+    scales lie upon one another; enlarged sides are rounded to whole cells.
+
+    Args:
+        net: the network.
+        scales: factors; 1 is the image as it is.
+
+    Shape:
+        As ``HeatmapNet``.
+    """
+
+    def __init__(self, net: HeatmapNet | TiledNet, scales: Sequence[float]) -> None:
+        super().__init__()
+        self.net = net
+        self.stride, self.multiple = net.stride, net.multiple
+        self.scales = tuple(scales)
+
+    @property
+    def mean(self) -> Tensor:
+        """See ``HeatmapNet``."""
+        return self.net.mean
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits of a batch, see the class."""
+        height, width = image.shape[-2:]
+        rows, columns = map_size((height, width), self.stride)
+        beyond = (0, -width % self.multiple, 0, -height % self.multiple)
+        padded = F.pad(image.float(), beyond, mode="replicate")
+        seen = [self._seen(padded, scale) for scale in self.scales]
+        return torch.stack(seen).mean(0)[..., :rows, :columns]
+
+    def _seen(self, image: Tensor, scale: float) -> Tensor:
+        cells = [side // self.stride for side in image.shape[-2:]]
+        larger = [max(1, round(n * scale)) for n in cells]
+        if larger == cells:
+            return self.net(image).float()  # type: ignore[no-any-return]
+        size = [n * self.stride for n in larger]
+        enlarged = F.interpolate(image, size, mode="bicubic", align_corners=False, antialias=scale < 1).clamp(0, 255)
+        return F.interpolate(self.net(enlarged).float(), cells, mode="bilinear", align_corners=False)
