@@ -16,7 +16,7 @@ from carcinosis_loc.detector import look_of, threshold_of
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.export import ExportedModel, Runtime
 from carcinosis_loc.heatmap import PeakDecoder, cells_of
-from carcinosis_loc.look import ONCE
+from carcinosis_loc.look import ONCE, Look
 from carcinosis_loc.metrics import Calibration
 from carcinosis_loc.models import Ready, prepared
 from carcinosis_loc.points import Letterbox, Peaks, Size
@@ -130,17 +130,22 @@ def load(
     if path.suffix == ".onnx":
         if torch.device(device).type != "cpu":
             raise InputError(f"{path}: exported files compute on the CPU, not on {device}; load the checkpoint there")
-        if ONCE.but(views, scales) != ONCE:
+        if _looking(ONCE, views, scales) != ONCE:
             raise InputError(f"{path}: exported files look at an image once, as it is; load the checkpoint")
         return ExportedLocalizer(ExportedModel(path, runtime))
     recipe, net, decoder = load_trained(path)
     threshold = threshold_of(decoder, recipe.calibration)
     size = recipe.settings["data"].get("image_size")
-    try:
-        ready = prepared(net.to(device), look=look_of(recipe.calibration).but(views, scales))
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    ready = prepared(net.to(device), look=_looking(look_of(recipe.calibration), views, scales))
     return Localizer(ready, decoder, tuple(size) if size else None, threshold, recipe.calibration)
+
+
+def _looking(look: Look, views: int | None, scales: Sequence[float] | None) -> Look:
+    """Another look where something is given."""
+    try:
+        return look.but(views, None if scales is None else [float(scale) for scale in scales])
+    except (TypeError, ValueError) as error:
+        raise InputError(str(error)) from error
 
 
 def _checked(image: Image) -> Image:

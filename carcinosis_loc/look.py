@@ -1,6 +1,5 @@
 """How a network looks at an image: from how many sides, and how much enlarged."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,8 +35,7 @@ class Look:
     @property
     def options(self) -> str:
         """As words of a command line."""
-        scales = ",".join(f"{scale:g}" for scale in self.scales)
-        return f"--inference.views {self.views} --inference.scales [{scales}]"
+        return f"--inference.views {self.views} --inference.scales [{','.join(map(str, self.scales))}]"
 
     def __str__(self) -> str:
         sides = f"from {self.views} side{'' if self.views == 1 else 's'}"
@@ -46,15 +44,15 @@ class Look:
 
 
 def _checked(scales: object) -> tuple[float, ...]:
-    """As plain numbers."""
+    """As plain numbers, each once, from the smallest up: the mean knows no order."""
     numbers = list(scales) if isinstance(scales, list | tuple) else []
     if not numbers or any(isinstance(number, bool) or not isinstance(number, int | float) for number in numbers):
         raise ValueError(f"scales must be numbers such as [1.0, 1.5], not {scales!r:.40}")
     if len(numbers) > _MOST:
         raise ValueError(f"scales must be {_MOST} at most, not {len(numbers)}")
-    if not all(math.isfinite(number) and 1 / _LARGEST <= number <= _LARGEST for number in numbers):
+    if not all(1 / _LARGEST <= number <= _LARGEST for number in numbers):
         raise ValueError(f"scales must lie between {1 / _LARGEST:g} and {_LARGEST:g}, not {scales!r:.40}")
-    return tuple(map(float, numbers))
+    return tuple(sorted({float(number) for number in numbers}))
 
 
 ONCE = Look()  # the image as it is, and nothing else

@@ -9,10 +9,16 @@ def test_it_is_what_it_was_told():
     look = Look(8, [1, 1.5])
     assert look == Look(8, (1.0, 1.5)) != ONCE
     assert str(look) == "from 8 sides at scales 1, 1.5"
-    assert look.options == "--inference.views 8 --inference.scales [1,1.5]"
+    assert look.options == "--inference.views 8 --inference.scales [1.0,1.5]"
     assert str(ONCE) == "from 1 side"
     assert str(Look(scales=(2.0,))) == "from 1 side at scale 2"
     assert hash(look) == hash(Look(8, (1.0, 1.5)))
+
+
+def test_the_mean_knows_no_order_and_no_number():
+    assert Look(scales=[2.0, 1.0, 2.0]) == Look(scales=[1, 2])
+    assert Look(scales=[1, 1.0]) == ONCE
+    assert "[0.3333333333333333]" in Look(scales=[1 / 3]).options
 
 
 def test_another_one_keeps_what_is_not_said():
@@ -38,6 +44,7 @@ def test_there_are_no_three_views(views):
         ([1.0] * 9, "8 at most"),
         ([0.2], "between 0.25 and 4"),
         ([float("nan")], "between"),
+        ([10**400], "between"),
     ],
 )
 def test_what_is_no_scale_is_refused(scales, why):

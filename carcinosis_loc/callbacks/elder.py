@@ -6,8 +6,9 @@ from pathlib import Path
 
 from carcinosis_loc.callbacks.standing_in import standing_in
 from carcinosis_loc.errors import InputError
+from carcinosis_loc.look import ONCE
 from carcinosis_loc.metrics import Calibration
-from carcinosis_loc.models import looking
+from carcinosis_loc.models import TiledNet, looking
 from carcinosis_loc.module import PointModule
 from carcinosis_loc.recipe import load_trained
 
@@ -33,5 +34,7 @@ def elder_in_place(module: PointModule, path: Path) -> Iterator[Calibration]:
     if recipe.calibration is None or net.stride != module.net.stride:
         lacks = "no calibrated threshold" if recipe.calibration is None else f"a stride of {net.stride}"
         raise InputError(f"Teacher: {path} has {lacks}, so it cannot teach this network")
-    with standing_in(module, looking(net, recipe.calibration.look)):  # as its threshold was chosen
+    look = recipe.calibration.look
+    seen = net if look.scales == ONCE.scales else TiledNet(net)  # enlarged frames may outgrow the memory
+    with standing_in(module, looking(seen, look)):  # as its threshold was chosen
         yield recipe.calibration

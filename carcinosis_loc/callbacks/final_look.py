@@ -1,6 +1,8 @@
 """The threshold of a training's best checkpoint, chosen anew for another look than that of the validations."""
 
+import math
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ def choose_looking(trainer: Trainer, module: PointModule, path: Path, look: Look
     """Choose the checkpoint's threshold by the validation frames, looking at them in this way, and keep it there.
 
     Args:
-        trainer: at the end of a training; every process must ask.
+        trainer: at the end of a training; every process must ask. As many batches are looked at as it validates.
         module: whose decoder finds the peaks, and whose metrics count them, from nothing.
         path: of the checkpoint, which is replaced whole or not at all; all processes read it.
         look: how to look at images, now and whenever the checkpoint is used.
@@ -37,7 +39,8 @@ def choose_looking(trainer: Trainer, module: PointModule, path: Path, look: Look
     sparse.reset()
     _, net, _ = load_trained(path)
     with standing_in(module, prepared(net, look=look, **ready)):
-        for batch, found in found_on(trainer, module, training_data(trainer, "Inference").val_dataloader()):
+        batches = islice(training_data(trainer, "Inference").val_dataloader(), _batches(trainer))
+        for batch, found in found_on(trainer, module, batches):
             count(found, batch, dense, sparse)
     chosen = calibrate(dense, sparse, labels_at_random=module.labels_at_random)
     if chosen is None:
@@ -46,3 +49,9 @@ def choose_looking(trainer: Trainer, module: PointModule, path: Path, look: Look
     if trainer.is_global_zero:
         keep_calibration(path, seen, forget_given=False)
     return seen
+
+
+def _batches(trainer: Trainer) -> int | None:
+    """How many batches a validation has; None for all."""
+    most = next(iter(trainer.num_val_batches), math.inf)
+    return None if math.isinf(most) else int(most)

@@ -1,6 +1,8 @@
 """The network of validate, test and predict: made ready for inference, and put back afterwards."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,9 @@ class Inference(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Settle how images are looked at, before others ask."""
+        if stage == "fit" and isinstance(pl_module, PointModule) and self._after_fit != ONCE:
+            with _refusing():  # before the training, and not after it
+                prepared(pl_module.net, **self.options | {"compile": False}, look=self._after_fit)
         if not isinstance(pl_module, PointDetector) or stage == "fit":
             return
         exported = isinstance(pl_module, ExportedModule)
@@ -76,13 +81,22 @@ class Inference(Callback):
                 *(chosen, pl_module.look, pl_module.look.options),
             )
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Choose the best checkpoint's threshold for the look that is asked for."""
-        best = [one for one in trainer.checkpoint_callbacks if isinstance(one, BestCheckpoint)]
-        if self._after_fit == ONCE or not best or training_data(trainer, "Inference").val_json is None:
+        if self._after_fit == ONCE or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         assert isinstance(pl_module, PointModule)
-        choose_looking(trainer, pl_module, Path(best[0].best_model_path), self._after_fit, **self.options)
+        best = [Path(one.best_model_path) for one in trainer.checkpoint_callbacks if isinstance(one, BestCheckpoint)]
+        chosen = None
+        if best and best[0].name and training_data(trainer, "Inference").val_json is not None:
+            pl_module.print(f"inference: choosing the threshold of {best[0].name} anew, looking {self._after_fit}")
+            chosen = choose_looking(trainer, pl_module, best[0], self._after_fit, **self.options)
+        if chosen is None and trainer.is_global_zero:
+            _log.warning(
+                "inference: there was nothing to choose a threshold by looking %s, so checkpoints look once; "
+                "carcloc calibrate with %s on other frames can change that",
+                *(self._after_fit, self._after_fit.options),
+            )
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the copy, unless this is validation in between training."""
@@ -114,16 +128,23 @@ class Inference(Callback):
         self._swap_out(pl_module)
 
     def _swap_in(self, module: LightningModule) -> None:
-        try:
+        with _refusing():
             if isinstance(module, PointModule):
                 ready = prepared(module.net, **self.options, look=module.look)
                 self._trained, module.net = module.net, ready  # type: ignore[assignment]
             elif isinstance(module, ExportedModule):  # its network is as it was exported
                 module.exported.cut_above(self.options["tile_px"], self.options["margin_px"])
-        except ValueError as error:
-            raise InputError(f"--inference: {error}") from error
 
     def _swap_out(self, module: LightningModule) -> None:
         if self._trained is not None:
             assert isinstance(module, PointModule)
             module.net, self._trained = self._trained, None
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What an argument without sense leads to, in one line."""
+    try:
+        yield
+    except ValueError as error:
+        raise InputError(f"--inference: {error}") from error

@@ -7,6 +7,7 @@ from lightning.pytorch import Trainer
 
 from carcinosis_loc.data.stream import FrameStream
 from carcinosis_loc.detector import PointDetector
+from carcinosis_loc.look import ONCE
 from carcinosis_loc.points import Frame
 from carcinosis_loc.video import Video
 from carcinosis_loc.writers import sha256
@@ -40,7 +41,7 @@ def identity(trainer: Trainer, module: PointDetector, stream: FrameStream, outpu
         "model": None if file is None else sha256(file),
         "threshold": origin["threshold"],
         "views": module.look.views,
-        "scales": list(module.look.scales),
+        **({} if module.look.scales == ONCE.scales else {"scales": list(module.look.scales)}),  # older ones have none
         "decoder": decoder | {"threshold": None},
         "sampling": [stream.rate.every_nth, stream.rate.per_second],
         "image_size": stream.image_size,

@@ -10,6 +10,8 @@ from carcinosis_loc.models.net import HeatmapNet
 from carcinosis_loc.models.tiles import TiledNet
 from carcinosis_loc.points import map_size
 
+_FINER = 4
+
 
 class ManyScales(nn.Module):
     """A network that sees each image enlarged by each of these factors; its logits are the mean of what it says.
@@ -19,7 +21,9 @@ class ManyScales(nn.Module):
     Averaging over scales: multi-scale testing as in OverFeat (Sermanet et al. 2014, arXiv 1312.6229) and since.
 
     Images whose sides are no multiples of the network's are continued by their borders first, so that the cells of all
-    scales lie upon one another; enlarged sides are rounded to whole cells.
+    scales lie upon one another; enlarged sides are rounded to whole cells. A summit of an enlarged map is as wide in
+    its own cells as any, and so narrower in the plain ones: it is the highest within each of them that counts, wherever
+    in the cell it lies. As many images go through together as have no more pixels, enlarged, than the batch.
 
     Args:
         net: the network.
@@ -55,5 +59,16 @@ class ManyScales(nn.Module):
         if larger == cells:
             return self.net(image).float()  # type: ignore[no-any-return]
         size = [n * self.stride for n in larger]
-        enlarged = F.interpolate(image, size, mode="bicubic", align_corners=False, antialias=scale < 1).clamp(0, 255)
-        return F.interpolate(self.net(enlarged).float(), cells, mode="bilinear", align_corners=False)
+        parts = torch.split(image, max(1, int(len(image) / scale**2)))
+        return torch.cat([_highest(self.net(_enlarged(part, size)).float(), cells) for part in parts])
+
+
+def _enlarged(image: Tensor, size: list[int]) -> Tensor:
+    shrinks = size[0] < image.shape[-2]
+    return F.interpolate(image, size, mode="bicubic", align_corners=False, antialias=shrinks).clamp_(0, 255)
+
+
+def _highest(logits: Tensor, cells: list[int]) -> Tensor:
+    """The highest logit within each of so many cells, to a quarter of a cell."""
+    fine = F.interpolate(logits, [_FINER * n for n in cells], mode="bilinear", align_corners=False)
+    return F.max_pool2d(fine, _FINER)

@@ -29,7 +29,6 @@ class ManyViews(nn.Module):
 
     Shape:
         As ``HeatmapNet``.
-
     """
 
     def __init__(self, net: HeatmapNet | TiledNet | ManyScales, views: int) -> None:

@@ -70,7 +70,7 @@ def test_it_looks_as_it_did_when_its_threshold_was_chosen(spots, tmp_path, monke
         net = Counted()
         taught(spots, tmp_path, old_one(monkeypatch, replace(SOUND, look=look), net), max_epochs=1)
         passes.append(net.passes)
-    assert passes[1] == 8 * passes[0] > 0
+    assert passes[1] >= 8 * passes[0] > 0
 
 
 def test_it_is_asked_as_a_finished_network_is(spots, tmp_path, monkeypatch):

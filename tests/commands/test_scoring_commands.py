@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from command_words import assert_refused, calibrate_words, scoring_words
+from lightning.pytorch.strategies import Strategy
 from tiny_run import fit_words
 
 import carcinosis_loc
 from carcinosis_loc import calibration_command
+from carcinosis_loc.callbacks import inference
 from carcinosis_loc.cli import main
 from carcinosis_loc.look import ONCE, Look
 from carcinosis_loc.metrics import Calibration
@@ -108,7 +110,7 @@ def test_a_threshold_that_is_sure_does_not_give_way_to_one_that_is_not(tested, t
     assert told[2][1][-2].startswith(f"threshold of {path} stays: 0.250")
     assert told[2][1][-1].endswith("--model.decoder.threshold 0.010 takes it all the same")
     assert told[3][1][-1].endswith(
-        "--model.decoder.threshold 0.010 --inference.views 8 --inference.scales [1] takes it all the same"
+        "--model.decoder.threshold 0.010 --inference.views 8 --inference.scales [1.0] takes it all the same"
     )
 
 
@@ -228,3 +230,43 @@ def test_fit_chooses_for_the_look_that_it_is_told(spots, tiny, tmp_path, capsys)
     words = fit_words(spots, tiny, tmp_path / "other", "--inference.scales", "[7]")
     assert_refused(main(words), capsys, "scales must lie between")
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("more", [["--data.val_json", "sparse"], ["--trainer.enable_checkpointing", "false"], []])
+def test_fit_says_so_where_there_is_nothing_to_choose_for_a_look(more, spots, tiny, tmp_path, capsys):
+    more = [str(spots / "val.json") if word == "sparse" else word for word in more]
+    words = fit_words(spots, tiny, tmp_path, "--inference.views", "2", "--trainer.max_epochs", "1", *more)
+    assert main(words) == 0
+    told = capsys.readouterr()
+    (line,) = [line for line in (told.out + told.err).splitlines() if "inference: there was nothing" in line]
+    assert "carcloc calibrate with --inference.views 2 --inference.scales [1.0]" in line
+
+
+def test_a_trial_leaves_the_best_checkpoint_of_a_run_alone(spots, tiny, tmp_path):
+    exhaustive = ["--data.val_json", str(spots / "test.json")]
+    assert main(fit_words(spots, tiny, tmp_path, *exhaustive)) == 0
+    path = tmp_path / "checkpoints" / "best.ckpt"
+    before = path.read_bytes()
+    more = ["--ckpt_path", "last", "--trainer.max_epochs", "3", "--trainer.fast_dev_run", "true"]
+    assert main(fit_words(spots, tiny, tmp_path, *exhaustive, *more, "--inference.views", "2")) == 0
+    assert path.read_bytes() == before
+
+
+def test_tiles_that_hold_nothing_are_refused_before_a_training(spots, tiny, tmp_path, capsys):
+    words = fit_words(spots, tiny, tmp_path, "--inference.views", "2", "--inference.tile_px", "100")
+    assert_refused(main(words), capsys, "--inference: a tile of 100 px", "enlarge tile_px")
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_the_final_look_comes_while_the_trainer_still_has_its_devices(spots, tiny, tmp_path, monkeypatch):
+    """Lightning takes them down before ``on_fit_end``."""
+    gone = []
+    real = Strategy.teardown
+    monkeypatch.setattr(Strategy, "teardown", lambda strategy: gone.append(1) or real(strategy))
+    choose = inference.choose_looking
+    asked = []
+    monkeypatch.setattr(inference, "choose_looking", lambda *a, **b: asked.append(len(gone)) or choose(*a, **b))
+    exhaustive = ["--data.val_json", str(spots / "test.json"), "--trainer.max_epochs", "1"]
+    assert main(fit_words(spots, tiny, tmp_path, *exhaustive, "--inference.views", "2")) == 0
+    assert asked == [0]
+    assert gone

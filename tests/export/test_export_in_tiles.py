@@ -154,3 +154,6 @@ def test_an_exported_file_looks_once(exported, large, tmp_path, capsys):
     for other in ({"views": 2}, {"scales": [1.0, 2.0]}):
         with pytest.raises(InputError, match="look at an image once, as it is"):
             carcinosis_loc.load(exported, **other)
+    for none in ({"views": 3}, {"scales": [9.0]}, {"scales": ["x"]}, {"scales": 2}):
+        with pytest.raises(InputError):
+            carcinosis_loc.load(exported, **none)

@@ -39,14 +39,22 @@ def test_one_scale_is_the_network_itself(plain):
     torch.testing.assert_close(ManyScales(plain, [1.0])(image), plain(image), rtol=0, atol=0)
 
 
+def highest(net, image):
+    """The highest within each cell between the middles of cells, of an image that is not enlarged."""
+    height, width = image.shape[-2:]
+    padded = nn.functional.pad(image, (0, -width % 8, 0, -height % 8), mode="replicate")
+    fine = nn.functional.interpolate(net(padded), scale_factor=4, mode="bilinear", align_corners=False)
+    return nn.functional.max_pool2d(fine, 4)[..., : -(-height // 4), : -(-width // 4)]
+
+
 @torch.inference_mode()
 @pytest.mark.parametrize("scales", [[2.0], [1.5], [1.0, 1.25, 2.0], [3.0, 0.5]])
 @pytest.mark.parametrize("size", [(128, 160), (129, 157)])
 @pytest.mark.parametrize("tiled", [False, True])
 def test_cells_of_all_scales_lie_upon_one_another(plain, scales, size, tiled):
-    """A cell's shift would show: neighbours differ by four times as much, so half a cell would, too."""
+    """A shift by half a cell would show: neighbours differ by more than four times as much."""
     image = smooth(*size)
-    expected = plain(image)
+    expected = sum(plain(image) if scale == 1 else highest(plain, image) for scale in scales) / len(scales)
     looked_at = TiledNet(plain, tile_px=64, margin_px=8) if tiled else plain
     logits = ManyScales(looked_at, scales)(image)
     assert logits.shape == expected.shape
@@ -62,9 +70,10 @@ def test_it_is_the_mean_over_scales_in_numpy():
     image = smooth(64, 96)
     larger = nn.functional.interpolate(image, (128, 192), mode="bicubic").clamp(0, 255)
     said = net(larger)[0, 0].numpy()
-    rows, columns = ((np.arange(2 * n)[::2] + 0.5) for n in (64 // net.stride, 96 // net.stride))
-    halved = map_coordinates(said, np.meshgrid(rows, columns, indexing="ij"), order=1)
-    expected = (net(image)[0, 0].numpy() + halved) / 2
+    rows, columns = ((np.arange(2 * n) + 0.5) / 2 - 0.5 for n in said.shape)  # four places in each plain cell
+    fine = map_coordinates(said, np.meshgrid(rows, columns, indexing="ij"), order=1, mode="nearest")
+    most = fine.reshape(said.shape[0] // 2, 4, said.shape[1] // 2, 4).max((1, 3))
+    expected = (net(image)[0, 0].numpy() + most) / 2
     np.testing.assert_allclose(ManyScales(net, [1.0, 2.0])(image)[0, 0].numpy(), expected, atol=1e-4)
 
 
@@ -81,3 +90,46 @@ def test_whole_numbers_of_pixels_and_views_do_as_well(plain):
 def test_an_image_smaller_than_a_cell(plain):
     image = torch.zeros(1, 3, 2, 3)
     assert ManyScales(plain, [0.25, 4.0])(image).shape == (1, 1, 1, 1)
+
+
+class Places(nn.Module):
+    """A summit as wide as a network draws it, where a bright spot is."""
+
+    stride, multiple = 4, 8
+    mean = torch.zeros(1)
+
+    def forward(self, image):
+        rows, columns = (torch.arange(n // 4) * 4 + 1.5 for n in image.shape[-2:])
+        at = (image[0, 0] == image[0, 0].max()).nonzero().float().mean(0)
+        squared = (rows[:, None] - at[0]) ** 2 + (columns - at[1]) ** 2
+        return torch.logit(0.001 + 0.95 * torch.exp(-squared / 2 / 6.0**2))[None, None]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("scale", [1.5, 2.0, 3.0])
+def test_a_summit_keeps_its_height_wherever_in_a_cell_it_lies(scale):
+    heights = []
+    for x in range(40, 44):
+        image = torch.zeros(1, 3, 96, 96)
+        image[..., 48, x] = 255
+        smoothed = torch.from_numpy(gaussian_filter(image.numpy(), (0, 0, 2, 2)))
+        heights.append(ManyScales(Places(), [scale])(smoothed).amax().sigmoid().item())
+    assert min(heights) > 0.86
+    assert max(heights) - min(heights) < 0.07
+
+
+@torch.inference_mode()
+def test_a_batch_is_enlarged_in_parts():
+    class Counting(Means):
+        most = 0
+
+        def forward(self, image):
+            self.most = max(self.most, image[:, 0].numel())
+            return super().forward(image)
+
+    net = HeatmapNet(Counting())
+    images = torch.rand(8, 3, 32, 32) * 255
+    together = ManyScales(net, [1.0, 2.0])(images)
+    assert net.backbone.most == 8 * 32 * 32
+    alone = torch.cat([ManyScales(net, [1.0, 2.0])(image[None]) for image in images])
+    torch.testing.assert_close(together, alone)

@@ -163,7 +163,9 @@ def test_a_number_of_views_that_is_none_is_refused(views, content, tmp_path):
             assert read_recipe(tmp_path / "x.ckpt").calibration.look == Look(8)
 
 
-@pytest.mark.parametrize("scales", ["1", 1.5, [], [True], ["2"], [0.0], [5.0], [float("nan")], [1.0] * 9, [None]])
+@pytest.mark.parametrize(
+    "scales", ["1", 1.5, [], [True], ["2"], [0.0], [5.0], [float("nan")], [1.0] * 9, [None], [10**400]]
+)
 def test_scales_that_are_none_are_refused(scales, content, tmp_path):
     sound = Calibration(0.5, "labels", 3, 30, ScoreScale(1.0, 0.0), look=Look(1, (1.0, 1.5))).plain()
     for factors in ([1.0, 1.5], scales):
