@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class Inference(Callback):
-    """Speeds the network up while nothing is trained, bounds its memory, and has it look from several sides if asked.
+    """Speeds the network up while nothing is trained, bounds its memory, and has it look as it is asked to.
 
     See docs/speed.md and docs/predict.md.
 

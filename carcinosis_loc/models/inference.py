@@ -86,8 +86,8 @@ def prepared(
 
 def looking(net: HeatmapNet | TiledNet, look: Look) -> Ready:
     """The network itself, looking at each image in this way."""
-    at_scales = net if look.scales == (1.0,) else ManyScales(net, look.scales)
-    return at_scales if look.views == 1 else ManyViews(at_scales, look.views)
+    at_scales = net if look.scales == ONCE.scales else ManyScales(net, look.scales)
+    return at_scales if look.views == ONCE.views else ManyViews(at_scales, look.views)
 
 
 def _there_is_a_compiler(device: torch.device) -> bool:
