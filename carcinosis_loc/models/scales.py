@@ -3,27 +3,26 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from carcinosis_loc.models.mean_look import MeanLook
 from carcinosis_loc.models.net import HeatmapNet
 from carcinosis_loc.models.tiles import TiledNet
-from carcinosis_loc.points import map_size
 
 _FINER = 4
 
 
-class ManyScales(nn.Module):
+class ManyScales(MeanLook):
     """A network that sees each image enlarged by each of these factors; its logits are the mean of what it says.
 
     Who labels what stands out labels the large, and the small is what a network that learnt from such labels misses
     first. Enlarged, it looks like what was labelled. Each factor costs its square of a pass.
     Averaging over scales: multi-scale testing as in OverFeat (Sermanet et al. 2014, arXiv 1312.6229) and since.
 
-    Images whose sides are no multiples of the network's are continued by their borders first, so that the cells of all
-    scales lie upon one another; enlarged sides are rounded to whole cells. A summit of an enlarged map is as wide in
-    its own cells as any, and so narrower in the plain ones: it is the highest within each of them that counts, wherever
-    in the cell it lies. As many images go through together as have no more pixels, enlarged, than the batch.
+    Enlarged sides are rounded to whole cells. A summit of an enlarged map is as wide in its own cells as any, and so
+    narrower in the plain ones: it is the highest within each of them that counts, wherever in the cell it lies. As many
+    images go through together as have no more pixels, enlarged, than the batch.
 
     Args:
         net: the network.
@@ -34,24 +33,12 @@ class ManyScales(nn.Module):
     """
 
     def __init__(self, net: HeatmapNet | TiledNet, scales: Sequence[float]) -> None:
-        super().__init__()
-        self.net = net
-        self.stride, self.multiple = net.stride, net.multiple
+        super().__init__(net)
         self.scales = tuple(scales)
 
-    @property
-    def mean(self) -> Tensor:
-        """See ``HeatmapNet``."""
-        return self.net.mean
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Logits of a batch, see the class."""
-        height, width = image.shape[-2:]
-        rows, columns = map_size((height, width), self.stride)
-        beyond = (0, -width % self.multiple, 0, -height % self.multiple)
-        padded = F.pad(image.float(), beyond, mode="replicate")
-        seen = [self._seen(padded, scale) for scale in self.scales]
-        return torch.stack(seen).mean(0)[..., :rows, :columns]
+    def looks(self, image: Tensor) -> list[Tensor]:
+        """See ``MeanLook``."""
+        return [self._seen(image, scale) for scale in self.scales]
 
     def _seen(self, image: Tensor, scale: float) -> Tensor:
         cells = [side // self.stride for side in image.shape[-2:]]
@@ -59,7 +46,7 @@ class ManyScales(nn.Module):
         if larger == cells:
             return self.net(image).float()  # type: ignore[no-any-return]
         size = [n * self.stride for n in larger]
-        parts = torch.split(image, max(1, int(len(image) / scale**2)))
+        parts = torch.split(image.float(), max(1, int(len(image) / scale**2)))
         return torch.cat([_highest(self.net(_enlarged(part, size)).float(), cells) for part in parts])
 
 

@@ -3,25 +3,20 @@
 from collections.abc import Iterator
 from itertools import product
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
+from carcinosis_loc.models.mean_look import MeanLook
 from carcinosis_loc.models.net import HeatmapNet
 from carcinosis_loc.models.scales import ManyScales
 from carcinosis_loc.models.tiles import TiledNet
-from carcinosis_loc.points import map_size
 
 
-class ManyViews(nn.Module):
+class ManyViews(MeanLook):
     """A network that sees each image from several sides; its logits are the mean of what it says of each.
 
     2 are the image and its mirror image, as mmpose's ``flip_test``; 4 the image mirrored along either side and along
     both; 8 these and their transposed ones, so turned by quarters, too. Each costs another pass.
     Averaging over transformed images: Krizhevsky et al. 2012; of heatmaps, Newell et al. 2016 (arXiv 1603.06937).
-
-    Images whose sides are no multiples of the network's are continued by their borders before they are mirrored, so
-    that the cells of all views lie upon one another.
 
     Args:
         net: the network.
@@ -32,24 +27,12 @@ class ManyViews(nn.Module):
     """
 
     def __init__(self, net: HeatmapNet | TiledNet | ManyScales, views: int) -> None:
-        super().__init__()
-        self.net = net
-        self.stride, self.multiple = net.stride, net.multiple
+        super().__init__(net)
         self.views = views
 
-    @property
-    def mean(self) -> Tensor:
-        """See ``HeatmapNet``."""
-        return self.net.mean
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Logits of a batch, see the class."""
-        height, width = image.shape[-2:]
-        rows, columns = map_size((height, width), self.stride)
-        beyond = (0, -width % self.multiple, 0, -height % self.multiple)
-        padded = F.pad(image.to(self.mean.dtype), beyond, mode="replicate") if any(beyond) else image
-        seen = [_undone(self.net(_seen(padded, *side)).float(), *side) for side in _sides(self.views)]
-        return torch.stack(seen).mean(0)[..., :rows, :columns]
+    def looks(self, image: Tensor) -> list[Tensor]:
+        """See ``MeanLook``."""
+        return [_undone(self.net(_seen(image, *side)).float(), *side) for side in _sides(self.views)]
 
 
 def _sides(views: int) -> Iterator[tuple[bool, list[int]]]:
