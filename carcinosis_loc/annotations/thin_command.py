@@ -38,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an image that has fewer than --per-frame N points stays exhaustive: who was asked for N has marked all",
     )
     parser.add_argument(
+        "--some-whole",
+        type=int,
+        default=0,
+        metavar="N",
+        help="N images, drawn at random of those on which points are left out, keep all and stay exhaustive",
+    )
+    parser.add_argument(
         "--jitter-px", type=float, default=0.0, metavar="S", help="move points by a Gaussian of S pixels"
     )
     parser.add_argument(
@@ -61,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
         InputError: see ``thin_file`` and ``whole_frames_file``.
     """
     if args.whole_frames is not None:
-        more = (args.conspicuous_first, args.one_per_cluster_px is not None, args.fewer_are_whole)
+        more = (args.conspicuous_first, args.one_per_cluster_px is not None, args.fewer_are_whole, args.some_whole)
         if any(more) or args.jitter_px or args.false_share:
             raise InputError("--whole-frames keeps all points as they are; give it with --seed alone")
         kept = whole_frames_file(args.in_json, args.out_json, args.whole_frames, args.seed, overwrite=args.overwrite)
@@ -80,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
     print(
         f"{args.out_json}: {points} points on {images} images, {points / max(images, 1):.1f} an image"
         + (f"; {false} of the points are false" if false else "")
-        + (f"; {whole} images are whole" if args.fewer_are_whole else "")
+        + (f"; whole images: {whole}" if args.fewer_are_whole or args.some_whole else "")
     )
     wanted = args.false_share * (points - false)
     if false < 0.9 * wanted - images:  # each image's share is rounded by chance

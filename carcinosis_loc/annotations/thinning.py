@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +35,9 @@ def thin(coco: Any, *, source: str = "labels", **how: Any) -> Coco:
 
     Every triple with ``v > 0`` is one point. Points that are not kept get ``v = 0``; an annotation with none left
     goes, ignore regions (``iscrowd: 1``) stay. All images stay and are no longer exhaustive, but for those that
-    ``fewer_are_whole`` names. What is kept on an image depends on the seed, the image's id and its points, not on the
-    order of the annotations or on other images; with the same seed a smaller ``per_frame`` or ``keep_share`` keeps a
-    subset of what a larger one keeps.
+    ``fewer_are_whole`` and ``some_whole`` name. What is kept on an image depends on the seed, the image's id and its
+    points, not on the order of the annotations or, but for ``some_whole``, on other images; with the same seed a
+    smaller ``per_frame``, ``keep_share`` or ``some_whole`` keeps a subset of what a larger one keeps.
 
     Args:
         coco: what ``json.load`` gives.
@@ -45,7 +45,8 @@ def thin(coco: Any, *, source: str = "labels", **how: Any) -> Coco:
         how: the arguments of ``Thinning``.
 
     Raises:
-        InputError: no COCO keypoint file, or impossible arguments.
+        InputError: no COCO keypoint file, impossible arguments, or fewer images than ``some_whole`` on which points
+            are left out.
     """
     rule = Thinning(**how)
     file = checked(coco, source)
@@ -55,13 +56,14 @@ def thin(coco: Any, *, source: str = "labels", **how: Any) -> Coco:
     kept: list[dict[str, Any]] = [dict(annotation) for annotation in ignore]
     false: list[dict[str, Any]] = []
     images = []
+    in_full = _in_full(file, points, rule, source)
     for image in file["images"]:
-        found = sorted(points[image["id"]], key=_Point.order)
+        found = points[image["id"]]
         order, jitter, fancy = _streams(rule.seed, image["id"])
-        chosen = _choose(found, rule, order)
+        chosen = found if image["id"] in in_full else _choose(found, rule, order)
         kept += _rewritten(chosen, annotations, image, rule.jitter_px, jitter)
         false += _false_points(len(chosen), found, file, image, rule, fancy)
-        whole = rule.fewer_are_whole and len(chosen) == len(found) < (rule.per_frame or 0)
+        whole = (rule.fewer_are_whole and len(chosen) == len(found) < (rule.per_frame or 0)) or image["id"] in in_full
         images.append(image | {"exhaustive": whole and image.get("exhaustive") is not False})
     first = 1 + max(annotations, default=0)
     false = [annotation | {"id": first + i} for i, annotation in enumerate(false)]
@@ -82,13 +84,13 @@ def count_points(coco: Coco) -> int:
 def _points_by_image(file: Coco, source: str, weigh: bool) -> dict[int, list[_Point]]:
     labelled = [annotation for annotation in file["annotations"] if not annotation.get("iscrowd")]
     key = _weight_key(labelled, source) if weigh else None
-    points = defaultdict(list)
+    points: dict[int, list[_Point]] = {image["id"]: [] for image in file["images"]}
     for annotation in labelled:
         weight = float(annotation[key]) if key else 0.0
         for i, (x, y, v) in enumerate(_triples(annotation["keypoints"])):
             if v > 0:
                 points[annotation["image_id"]].append(_Point(float(x), float(y), annotation["id"], i, weight))
-    return points
+    return {image_id: sorted(on_image, key=_Point.order) for image_id, on_image in points.items()}
 
 
 def _weight_key(annotations: list[dict[str, Any]], source: str) -> str:
@@ -138,6 +140,19 @@ def _choose(points: list[_Point], rule: Thinning, rng: np.random.Generator) -> l
         if gap is None or all(math.hypot(point.x - k.x, point.y - k.y) >= gap for k in kept):
             kept.append(point)
     return kept
+
+
+def _in_full(file: Coco, points: Mapping[int, list[_Point]], rule: Thinning, source: str) -> set[int]:
+    """Ids of the images that ``some_whole`` draws."""
+    if not rule.some_whole:
+        return set()
+    candidates = sorted(image["id"] for image in file["images"] if image.get("exhaustive") is not False)
+    ids = [i for i in candidates if len(_choose(points[i], rule, _streams(rule.seed, i)[0])) < len(points[i])]
+    if len(ids) < rule.some_whole:
+        raise InputError(
+            f"{source}: some_whole is {rule.some_whole}; there are {len(ids)} images with points that are left out"
+        )
+    return {ids[place] for place in np.random.default_rng(rule.seed).permutation(len(ids))[: rule.some_whole]}
 
 
 def _round_by_chance(value: float, rng: np.random.Generator) -> int:

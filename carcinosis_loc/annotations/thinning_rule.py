@@ -18,6 +18,8 @@ class Thinning:
         one_per_cluster_px: of points closer than this, keep one at most.
         fewer_are_whole: an image on which fewer than ``per_frame`` are kept, because it has no more, stays exhaustive,
             as whoever was asked for so many and marks fewer has marked all.
+        some_whole: so many images, drawn at random of those on which points are left out, keep all of them instead and
+            stay exhaustive: somebody has marked these in full.
         jitter_px: standard deviation by which the kept points are moved in x and in y; they stay on the image.
         false_share: false points to add, as a share of the kept ones.
         false_distance_px: how far a false point lies from every point of the dense labels, at least.
@@ -32,6 +34,7 @@ class Thinning:
     conspicuous_first: bool = False
     one_per_cluster_px: float | None = None
     fewer_are_whole: bool = False
+    some_whole: int = 0
     jitter_px: float = 0.0
     false_share: float = 0.0
     false_distance_px: float = 10.0
@@ -51,7 +54,7 @@ class Thinning:
         choice = (self.keep_share, self.per_frame, self.one_per_cluster_px)
         if self.conspicuous_first and all(value is None for value in choice):
             raise InputError("conspicuous_first needs keep_share, per_frame or one_per_cluster_px; give one of them")
-        for name in ("one_per_cluster_px", "jitter_px", "false_share", "false_distance_px", "seed"):
+        for name in ("one_per_cluster_px", "some_whole", "jitter_px", "false_share", "false_distance_px", "seed"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise InputError(f"{name} is {value}; it must be a number of 0 or more")

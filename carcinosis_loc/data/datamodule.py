@@ -8,13 +8,13 @@ from typing import Any
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
-from carcinosis_loc.annotations.images import MOST_PIXELS
 from carcinosis_loc.data.batch import Batch
+from carcinosis_loc.data.checks import check_numbers, check_training, whole_with_objects
 from carcinosis_loc.data.dataset import PATIENCE_S, PointDataset, Sample
 from carcinosis_loc.data.loading import TrainLoader, loading_options
 from carcinosis_loc.data.sampling import EvaluationBatches, TrainSampler
 from carcinosis_loc.data.sources import anonymous_items, check_names, read_source
-from carcinosis_loc.data.splits import anonymous, check_sizes, read_split, warn_of_shared_groups
+from carcinosis_loc.data.splits import anonymous, read_split, warn_of_shared_groups
 from carcinosis_loc.data.stream import FrameStream, stream_loader
 from carcinosis_loc.data.taught import Taught
 from carcinosis_loc.data.transforms import TrainTransform
@@ -48,7 +48,9 @@ class PointDataModule(LightningDataModule):
             frame with fewer labels has no other objects, and counts as exhaustively labelled unless it says otherwise.
         allow_symlinks: let links inside the image folder lead out of it.
         train_transform: augmentation; null is ``TrainTransform`` with its defaults.
-        samples_per_epoch: training samples of an epoch over all processes; null means each frame once.
+        samples_per_epoch: training samples of an epoch over all processes; null means as many as there are frames.
+        whole_share: chance of a training sample, below 1, to be of a frame that is exhaustively labelled and holds an
+            object, where these are few beside others with sparse labels; 0 draws all frames alike.
         anonymize: call frames ``image_<id>`` and groups by number in all that is written.
         cache_mb: memory for decoded frames, megabytes for each split and each process that loads it.
         patience_s: how long to wait for an image that is gone since the run began, seconds.
@@ -74,6 +76,7 @@ class PointDataModule(LightningDataModule):
         allow_symlinks: bool = False,
         train_transform: TrainTransform | None = None,
         samples_per_epoch: int | None = None,
+        whole_share: float = 0.0,
         cache_mb: float = 1024,
         anonymize: bool = False,
         patience_s: float = PATIENCE_S,
@@ -95,6 +98,7 @@ class PointDataModule(LightningDataModule):
         self.allow_symlinks = allow_symlinks
         self.train_transform = train_transform
         self.samples_per_epoch = samples_per_epoch
+        self.whole_share = whole_share
         self.cache_mb = cache_mb
         self.anonymize = anonymize
         self.patience_s = patience_s
@@ -115,14 +119,14 @@ class PointDataModule(LightningDataModule):
         Raises:
             InputError: an argument is missing or wrong, or a file, an annotation or a header is.
         """
-        self._check_numbers()
+        check_numbers(vars(self))
         needed = [_NEEDED[subcommand], *(["val"] if subcommand == "fit" and self.val_json is not None else [])]
         for split in needed:
             if split not in self.frames:
                 self.frames[split] = self._read_source() if split == "predict" else self._read(split)
         if subcommand == "fit":
             resized = self.image_size is not None or self._transform().crop_size_px is not None
-            check_sizes(self.frames["train"], self.train_json, resized)
+            check_training(self.frames["train"], self.train_json, resized, self.whole_share)
         paths = {split: getattr(self, f"{split}_json") for split in ("train", "val", "test")}
         read = {split: self.frames[split] for split in needed}
         warn_of_shared_groups(read, paths, named=not self.anonymize)
@@ -137,7 +141,9 @@ class PointDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Sample]:
         """Augmented samples, shuffled. A last batch that is not full is dropped, unless it is the only one."""
         frames = self.frames["train"]
-        sampler = TrainSampler([frame.image_id for frame in frames], self.seed, self.samples_per_epoch, *self._rank())
+        ids, often = [frame.image_id for frame in frames], whole_with_objects(frames)
+        drawn = self.samples_per_epoch, *self._rank()
+        sampler = TrainSampler(ids, self.seed, *drawn, often=often, often_share=self.whole_share)
         self._train_loader = TrainLoader(
             self._dataset("train", self._transform()),
             batch_size=self.batch_size,
@@ -194,18 +200,6 @@ class PointDataModule(LightningDataModule):
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Bring what was taught to a training batch; Lightning calls this in the main process."""
         return self.taught.on(batch) if self.trainer is not None and self.trainer.training else batch
-
-    def _check_numbers(self) -> None:
-        least = dict.fromkeys(("batch_size", "eval_batch_size", "samples_per_epoch", "asked_per_frame"), 1)
-        for name, minimum in {**least, **dict.fromkeys(("num_workers", "cache_mb", "patience_s"), 0)}.items():
-            if getattr(self, name) is not None and getattr(self, name) < minimum:
-                raise InputError(f"--data.{name} must be at least {minimum}, not {getattr(self, name)}")
-        height, width = self.image_size or (1, 1)
-        if min(height, width) < 1 or height * width > MOST_PIXELS:
-            raise InputError(f"--data.image_size must be [height, width] in pixels, not {[height, width]}")
-        unknown = sorted(set(self.exhaustive_splits) - {"train", "val", "test"})
-        if unknown:
-            raise InputError(f"--data.exhaustive_splits may hold train, val and test, not {', '.join(unknown)}")
 
     def _read_source(self) -> list[Frame]:
         items = read_source(self._required("predict_source"), self.image_dir, allow_symlinks=self.allow_symlinks)

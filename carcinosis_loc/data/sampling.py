@@ -1,7 +1,7 @@
 """Which process sees which frame, and when. Nothing here depends on the number of workers."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -20,10 +20,13 @@ class TrainSampler(Sampler[tuple[int, int]]):
     Args:
         image_ids: ids of the frames, by index.
         seed: base of all randomness.
-        samples_per_epoch: samples of an epoch over all processes; None means each frame once. More than there are
-            frames repeats them, always whole rounds before the next.
+        samples_per_epoch: samples of an epoch over all processes; None means as many as there are frames. More than
+            there are frames repeats them, always whole rounds before the next.
         rank: this process.
         world_size: number of processes.
+        often: indices of frames that are drawn more often than others.
+        often_share: chance of a sample to be one of these, below 1; the others share the rest. Either kind comes in
+            rounds of its own.
 
     Attributes:
         skip: samples of this process that the next iteration, and it alone, passes over: a resumed run had them.
@@ -36,8 +39,13 @@ class TrainSampler(Sampler[tuple[int, int]]):
         samples_per_epoch: int | None = None,
         rank: int = 0,
         world_size: int = 1,
+        often: Sequence[int] = (),
+        often_share: float = 0.0,
     ) -> None:
         self.image_ids = list(image_ids)
+        self._often = list(often) if often_share else []
+        self._others = sorted(set(range(len(self.image_ids))) - set(self._often))
+        self._often_share = often_share if self._often and self._others else float(bool(self._often))
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
@@ -55,21 +63,27 @@ class TrainSampler(Sampler[tuple[int, int]]):
     def __iter__(self) -> Iterator[tuple[int, int]]:
         total = self._share * self.world_size
         first, self.skip = self.rank + self.skip * self.world_size, 0
-        for index, repetition in islice(self._rounds(), first, total, self.world_size):
+        for index, repetition in islice(self._drawn(), first, total, self.world_size):
             yield index, self._stream(self.image_ids[index], repetition)
 
-    def _rounds(self) -> Iterator[tuple[int, int]]:
-        """All frames in random order, again and again: index and number of the round."""
+    def _drawn(self) -> Iterator[tuple[int, int]]:
+        """Endless samples of an epoch: index, and which round of its kind it is."""
         order = np.random.default_rng([_unsigned(self.seed), self.epoch])
-        repetition = 0
+        often, others = _rounds(self._often, order), _rounds(self._others, order)
         while True:
-            for index in order.permutation(len(self.image_ids)):
-                yield int(index), repetition
-            repetition += 1
+            is_often = self._often_share == 1 or (self._often_share > 0 and order.random() < self._often_share)
+            yield next(often if is_often else others)
 
     def _stream(self, image_id: int, repetition: int) -> int:
         key = [_unsigned(self.seed), self.epoch, _unsigned(image_id), repetition]
         return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+
+
+def _rounds(indices: Sequence[int], order: np.random.Generator) -> Iterator[tuple[int, int]]:
+    """All of them in random order, again and again: index and number of the round."""
+    for repetition in count():
+        for place in order.permutation(len(indices)):
+            yield indices[place], repetition
 
 
 class EvaluationBatches(Sampler[list[int]]):

@@ -68,20 +68,6 @@ def _settled(frame: Frame, exhaustive: bool) -> Frame:
     return frame if frame.exhaustive is not None else replace(frame, exhaustive=exhaustive)
 
 
-def check_sizes(frames: Iterable[Frame], json_path: str | None, resized: bool) -> None:
-    """Whether training frames of different sizes fit into one batch.
-
-    Raises:
-        InputError: they are neither ``resized`` nor cropped, and differ.
-    """
-    sizes = sorted({frame.size for frame in frames})
-    if not resized and len(sizes) > 1:
-        raise InputError(
-            f"{json_path}: images differ in size ({sizes[0][1]} x {sizes[0][0]} to {sizes[-1][1]} x "
-            f"{sizes[-1][0]}); set --data.image_size, or crop_size_px of data.train_transform"
-        )
-
-
 def warn_of_shared_groups(
     frames: Mapping[str, Iterable[Frame]], paths: Mapping[str, str | None], *, named: bool = True
 ) -> None:

@@ -48,7 +48,9 @@ def test_it_takes_every_option(dense, tmp_path, capsys):
     run(dense, out, "--per-frame", 4, "--jitter-px", 2, "--false-share", 0.5, "--seed", 7, "--overwrite")
     assert "4 of the points are false" in capsys.readouterr().out
     run(dense, out, "--per-frame", 9, "--fewer-are-whole", "--overwrite")
-    assert "; 2 images are whole" in capsys.readouterr().out
+    assert "; whole images: 2" in capsys.readouterr().out
+    run(dense, out, "--per-frame", 4, "--some-whole", 1, "--overwrite")
+    assert "12 points on 2 images, 6.0 an image; whole images: 1" in capsys.readouterr().out
     run(dense, tmp_path / "far.json", "--false-share", 1, "--false-distance-px", 90)
     assert len(kept(tmp_path / "far.json")) == 16
 

@@ -206,3 +206,23 @@ def test_no_image_that_lost_a_point_is_whole(there, n, gap, seed):
 def test_fewer_than_what_has_to_be_said():
     with pytest.raises(InputError, match="fewer_are_whole needs per_frame"):
         thin(labels(GRID[:2]), keep_share=0.5, **WHOLE)
+
+
+def test_some_images_keep_all_and_are_whole():
+    dense = labels(GRID[:9], GRID[:2], GRID[:8], GRID[:7], GRID[:9])
+    dense["images"][4]["exhaustive"] = False
+    alone = thin(dense, per_frame=3, seed=4)
+    before: set[int] = set()
+    for n in (1, 2, 3):
+        sparse = thin(dense, per_frame=3, some_whole=n, seed=4)
+        whole = {image["id"] for image in sparse["images"] if image["exhaustive"]}
+        assert len(whole) == n
+        assert before < whole <= {1, 3, 4}  # one has no more than it keeps, one is not known to be marked in full
+        for image_id in range(1, 6):
+            source = dense if image_id in whole else alone
+            assert set(points(sparse, image_id)) == set(points(source, image_id))
+        before = whole
+    with pytest.raises(InputError, match="some_whole is 4; there are 3 images with points that are left out"):
+        thin(dense, per_frame=3, some_whole=4)
+    with pytest.raises(InputError, match="some_whole is -1"):
+        thin(dense, per_frame=3, some_whole=-1)

@@ -35,6 +35,9 @@ def test_paths_that_are_missing_are_named(subcommand, arguments, name):
         ({"cache_mb": -1}, "cache_mb"),
         ({"samples_per_epoch": 0}, "samples_per_epoch"),
         ({"asked_per_frame": 0}, "asked_per_frame"),
+        ({"whole_share": -0.1}, "whole_share"),
+        ({"whole_share": 1.0}, "whole_share"),
+        ({"whole_share": float("nan")}, "whole_share"),
         ({"image_size": (0, 5)}, "image_size"),
         ({"exhaustive_splits": ("tset",)}, "exhaustive_splits"),
     ],
@@ -105,6 +108,22 @@ def test_more_than_anybody_marked_is_suspected(make_split, image_dir, caplog):
     whole = make_split("whole", SIZES[:2], points_each=4, exhaustive=True)
     module(image_dir, train_json=whole, asked_per_frame=50).check("fit")
     assert "no image has" not in caplog.text
+
+
+def test_whole_frames_are_drawn_as_often_as_is_wanted(make_split, image_dir):
+    train = make_split("train", SIZES[:1] * 5, points_each=4, exhaustive=False)
+    with pytest.raises(InputError, match=r"train\.json: --data.whole_share 0.5 asks for frames that are exhaustively"):
+        module(image_dir, train_json=train, whole_share=0.5).check("fit")
+    edit(train, lambda document: document["images"][3].update(exhaustive=True))
+
+    def share(whole_share):
+        data = module(image_dir, train_json=train, samples_per_epoch=200, whole_share=whole_share)
+        data.check("fit")
+        drawn = [index for index, _ in data.train_dataloader().sampler]
+        return drawn.count(3) / len(drawn)
+
+    assert share(0.0) == 0.2
+    assert 0.4 < share(0.5) < 0.6
 
 
 def test_each_split_is_summed_up_in_one_line(make_split, image_dir, caplog):

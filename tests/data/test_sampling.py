@@ -93,6 +93,31 @@ def test_epochs_are_shuffled_differently():
     assert [index for index, _ in sampler] == orders[0]
 
 
+@given(st.integers(1, 8), st.integers(1, 8), st.sampled_from([0.2, 0.5, 0.9]), st.integers(0, 3))
+def test_frames_that_are_drawn_often(n_often, n_others, share, epoch):
+    often = set(range(0, 2 * n_often, 2))
+    ids = range(max(often) + 1 + n_others)
+    samplers = [TrainSampler(ids, 3, 400, rank, 2, often=sorted(often), often_share=share) for rank in range(2)]
+    for sampler in samplers:
+        sampler.set_epoch(epoch)
+    shares = [list(sampler) for sampler in samplers]
+    drawn = [pair for share in shares for pair in share]
+    assert len(drawn) == len(set(drawn)) == 400  # also a frame that comes a hundred times is augmented each time anew
+    counts = Counter(index for index, _ in drawn)
+    for kind in (often, set(ids) - often):  # either comes in whole rounds
+        assert max(counts[index] for index in kind) - min(counts[index] for index in kind) <= 1
+    assert abs(sum(counts[index] for index in often) / 400 - share) < 0.12  # five standard deviations at 0.5
+    for share_of_rank in shares:
+        assert 0 < sum(index in often for index, _ in share_of_rank) < 200  # no rank has one kind alone
+
+
+def test_a_share_of_nothing_changes_nothing():
+    plain = list(TrainSampler(range(6), 1, 20))
+    assert list(TrainSampler(range(6), 1, 20, often=[2], often_share=0.0)) == plain
+    assert list(TrainSampler(range(6), 1, 20, often=[], often_share=0.5)) == plain
+    assert list(TrainSampler(range(6), 1, 20, often=range(6), often_share=0.5)) == plain
+
+
 @pytest.mark.parametrize("samples_per_epoch", [3, 25])
 def test_an_epoch_of_another_length(samples_per_epoch):
     drawn = [index for index, _ in TrainSampler(range(10), 0, samples_per_epoch)]
