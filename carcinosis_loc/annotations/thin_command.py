@@ -27,7 +27,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--conspicuous-first",
         action="store_true",
-        help="keep the most conspicuous points (by 'conspicuity', else by 'area'), not random ones",
+        help="keep the most conspicuous points, not random ones: by 'conspicuity', else by 'area', or see --image-dir",
+    )
+    parser.add_argument(
+        "--image-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder of the images: the most conspicuous are then those whose colour differs most from what is around",
+    )
+    parser.add_argument(
+        "--object-radius-px",
+        type=float,
+        default=4.0,
+        metavar="R",
+        help="compare a disc of R pixels with the ring around it (default %(default)s)",
     )
     parser.add_argument(
         "--one-per-cluster-px", type=float, metavar="R", help="of points closer than R pixels, keep one at most"
@@ -77,10 +90,15 @@ def run(args: argparse.Namespace) -> None:
     options = {name: getattr(args, name) for name in _OPTIONS}
     try:
         Thinning(**options)
-    except InputError as error:  # it names arguments; who typed them knows flags
-        named = re.compile(rf"\b({'|'.join(_OPTIONS)})\b")
-        raise InputError(named.sub(lambda name: f"--{name[0].replace('_', '-')}", str(error))) from error
-    sparse = thin_file(args.in_json, args.out_json, overwrite=args.overwrite, **options)
+    except InputError as error:
+        raise _with_flags(error) from error
+    if args.image_dir is not None and not args.conspicuous_first:
+        raise InputError("--image-dir tells what is conspicuous; give --conspicuous-first too")
+    images_of = {"image_dir": args.image_dir, "object_radius_px": args.object_radius_px}
+    try:
+        sparse = thin_file(args.in_json, args.out_json, overwrite=args.overwrite, **images_of, **options)
+    except InputError as error:
+        raise _with_flags(error) from error
     images, points = len(sparse["images"]), count_points(sparse)
     whole = sum(image["exhaustive"] for image in sparse["images"])
     false = sum(bool(annotation.get("false_point")) for annotation in sparse["annotations"])
@@ -97,3 +115,11 @@ def run(args: argparse.Namespace) -> None:
         )
     if args.keep_share is None and args.per_frame is None and args.one_per_cluster_px is None:
         print("nothing was left out: --per-frame, --keep-share or --one-per-cluster-px says what to keep")
+
+
+def _with_flags(error: InputError) -> InputError:
+    """The same in flags: it names arguments; who typed them knows flags. What is part of a path stays."""
+    names = "|".join([*_OPTIONS, "image_dir", "object_radius_px"])
+    what = str(error).replace("data.image_dir", "image_dir")  # as all other commands call it
+    flags = re.sub(rf"(?<![-/.\w])({names})(?![-/.\w])", lambda name: f"--{name[0].replace('_', '-')}", what)
+    return InputError(flags)

@@ -94,7 +94,7 @@ def _points_by_image(file: Coco, source: str, weigh: bool) -> dict[int, list[_Po
 
 
 def _weight_key(annotations: list[dict[str, Any]], source: str) -> str:
-    """The key that all annotations have; two scales in one ranking would mean nothing."""
+    """The key that all annotations have, and not all alike; two scales in one ranking would mean nothing."""
     lacking = {}
     for key in ("conspicuity", "area"):
         wrong = next((a for a in annotations if a.get(key) is not None and not is_number(a[key])), None)
@@ -102,12 +102,19 @@ def _weight_key(annotations: list[dict[str, Any]], source: str) -> str:
             what = f"'{key}' is {shown(wrong[key])}, which is no finite number"
             raise InputError(f"{source}: annotation {wrong['id']}: {what}; correct it")
         lacking[key] = [a["id"] for a in annotations if not is_number(a.get(key))]
-        if not lacking[key]:
+        values = {a.get(key) for a in annotations}
+        if not lacking[key] and (len(values) > 1 or len(annotations) < 2):
             return key
+    if not all(lacking.values()):
+        key = "conspicuity" if not lacking["conspicuity"] else "area"
+        raise InputError(
+            f"{source}: conspicuous_first has nothing to go by: '{key}' is {shown(annotations[0][key])} on every "
+            "annotation; measure it in the images with image_dir, or leave conspicuous_first out"
+        )
     raise InputError(
         f"{source}: conspicuous_first needs a conspicuity or an area on every annotation; annotation "
-        f"{lacking['conspicuity'][0]} has no conspicuity and annotation {lacking['area'][0]} no area; add them, or "
-        f"leave conspicuous_first out"
+        f"{lacking['conspicuity'][0]} has no conspicuity and annotation {lacking['area'][0]} no area; add them, "
+        "measure it in the images with image_dir, or leave conspicuous_first out"
     )
 
 

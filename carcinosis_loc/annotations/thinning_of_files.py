@@ -5,21 +5,40 @@ from pathlib import Path
 from typing import Any
 
 from carcinosis_loc.annotations.checks import Coco
+from carcinosis_loc.annotations.contrast import with_contrast
 from carcinosis_loc.annotations.document import Document
 from carcinosis_loc.annotations.thinning import thin
 from carcinosis_loc.errors import InputError
 from carcinosis_loc.files import write_json
 
 
-def thin_file(in_json: str | Path, out_json: str | Path, *, overwrite: bool = False, **how: Any) -> Coco:
+def thin_file(
+    in_json: str | Path,
+    out_json: str | Path,
+    *,
+    image_dir: Path | None = None,
+    object_radius_px: float = 4.0,
+    overwrite: bool = False,
+    **how: Any,
+) -> Coco:
     """Thin the file ``in_json`` and write ``out_json``, whole or not at all; gives what was written.
 
+    Args:
+        in_json: dense labels.
+        out_json: where to write.
+        image_dir: where the images are, to measure in them how far each object stands out, see ``with_contrast``.
+        object_radius_px: see ``with_contrast``.
+        overwrite: replace ``out_json``.
+        how: the arguments of ``Thinning``.
+
     Raises:
-        InputError: as ``thin``; or ``in_json`` cannot be read, or ``out_json`` is the same file, or exists and
-            ``overwrite`` is not set.
+        InputError: as ``thin`` and ``with_contrast``; or ``in_json`` cannot be read, or ``out_json`` is the same
+            file, or exists and ``overwrite`` is not set.
     """
     in_json, out_json = Path(in_json), Path(out_json)
     dense = read_dense(in_json, out_json, overwrite)
+    if image_dir is not None:
+        dense = with_contrast(dense, in_json, image_dir, object_radius_px)
     return write_thinned(in_json, out_json, thin(dense, source=str(in_json), **how))
 
 
