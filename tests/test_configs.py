@@ -8,6 +8,7 @@ from carcinosis_loc.configs import find_config, option_values, resolve_configs, 
 from carcinosis_loc.errors import InputError
 
 NAMES = {
+    "conspicuous_and_whole.yaml",
     "conspicuous_first.yaml",
     "conspicuous_labels.yaml",
     "demo.yaml",
