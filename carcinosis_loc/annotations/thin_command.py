@@ -11,6 +11,7 @@ from carcinosis_loc.annotations.thinning_rule import Thinning
 from carcinosis_loc.annotations.whole_frames import whole_frames_file
 from carcinosis_loc.errors import InputError
 
+_OBJECT_RADIUS_PX = 4.0
 _OPTIONS = [field.name for field in fields(Thinning)]
 
 
@@ -38,9 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--object-radius-px",
         type=float,
-        default=4.0,
         metavar="R",
-        help="compare a disc of R pixels with the ring around it (default %(default)s)",
+        help=f"with --image-dir: compare a disc of R pixels with the ring around it (default {_OBJECT_RADIUS_PX:g})",
     )
     parser.add_argument(
         "--one-per-cluster-px", type=float, metavar="R", help="of points closer than R pixels, keep one at most"
@@ -81,8 +81,9 @@ def run(args: argparse.Namespace) -> None:
         InputError: see ``thin_file`` and ``whole_frames_file``.
     """
     if args.whole_frames is not None:
-        more = (args.conspicuous_first, args.one_per_cluster_px is not None, args.fewer_are_whole, args.some_whole)
-        if any(more) or args.jitter_px or args.false_share:
+        flags = (args.conspicuous_first, args.fewer_are_whole, args.some_whole, args.jitter_px, args.false_share)
+        values = (args.one_per_cluster_px, args.image_dir, args.object_radius_px)
+        if any(flags) or any(value is not None for value in values):
             raise InputError("--whole-frames keeps all points as they are; give it with --seed alone")
         kept = whole_frames_file(args.in_json, args.out_json, args.whole_frames, args.seed, overwrite=args.overwrite)
         print(f"{args.out_json}: {count_points(kept)} points, all of {len(kept['images'])} images")
@@ -94,11 +95,16 @@ def run(args: argparse.Namespace) -> None:
         raise _with_flags(error) from error
     if args.image_dir is not None and not args.conspicuous_first:
         raise InputError("--image-dir tells what is conspicuous; give --conspicuous-first too")
-    images_of = {"image_dir": args.image_dir, "object_radius_px": args.object_radius_px}
+    if args.object_radius_px is not None and args.image_dir is None:
+        raise InputError("--object-radius-px is looked at in images; give --image-dir too")
+    where = {
+        "image_dir": args.image_dir,
+        "object_radius_px": _OBJECT_RADIUS_PX if args.object_radius_px is None else args.object_radius_px,
+    }
     try:
-        sparse = thin_file(args.in_json, args.out_json, overwrite=args.overwrite, **images_of, **options)
+        sparse = thin_file(args.in_json, args.out_json, overwrite=args.overwrite, **where, **options)
     except InputError as error:
-        raise _with_flags(error) from error
+        raise _with_flags(error, *filter(None, (args.image_dir, args.in_json, args.out_json))) from error
     images, points = len(sparse["images"]), count_points(sparse)
     whole = sum(image["exhaustive"] for image in sparse["images"])
     false = sum(bool(annotation.get("false_point")) for annotation in sparse["annotations"])
@@ -117,9 +123,10 @@ def run(args: argparse.Namespace) -> None:
         print("nothing was left out: --per-frame, --keep-share or --one-per-cluster-px says what to keep")
 
 
-def _with_flags(error: InputError) -> InputError:
-    """The same in flags: it names arguments; who typed them knows flags. What is part of a path stays."""
-    names = "|".join([*_OPTIONS, "image_dir", "object_radius_px"])
-    what = str(error).replace("data.image_dir", "image_dir")  # as all other commands call it
-    flags = re.sub(rf"(?<![-/.\w])({names})(?![-/.\w])", lambda name: f"--{name[0].replace('_', '-')}", what)
+def _with_flags(error: InputError, *paths: Path) -> InputError:
+    """The same in flags: it names arguments; who typed them knows flags. These paths stay as they are."""
+    names = "|".join([*_OPTIONS, r"(?:data\.)?image_dir", "object_radius_px"])
+    kept = "|".join([r"(?!)", *(re.escape(str(path)) for path in paths)])
+    found = re.compile(rf"(?<!\w)(?:(?P<path>{kept})|{names})(?!\w)")
+    flags = found.sub(lambda one: one[0] if one["path"] else f"--{one[0].split('.')[-1].replace('_', '-')}", str(error))
     return InputError(flags)

@@ -37,7 +37,8 @@ def thin(coco: Any, *, source: str = "labels", **how: Any) -> Coco:
     goes, ignore regions (``iscrowd: 1``) stay. All images stay and are no longer exhaustive, but for those that
     ``fewer_are_whole`` and ``some_whole`` name. What is kept on an image depends on the seed, the image's id and its
     points, not on the order of the annotations or, but for ``some_whole``, on other images; with the same seed a
-    smaller ``per_frame``, ``keep_share`` or ``some_whole`` keeps a subset of what a larger one keeps.
+    smaller ``per_frame`` or ``keep_share`` (without ``some_whole``), and a smaller ``some_whole`` with all else alike,
+    keeps a subset of what a larger one keeps.
 
     Args:
         coco: what ``json.load`` gives.
@@ -90,11 +91,13 @@ def _points_by_image(file: Coco, source: str, weigh: bool) -> dict[int, list[_Po
         for i, (x, y, v) in enumerate(_triples(annotation["keypoints"])):
             if v > 0:
                 points[annotation["image_id"]].append(_Point(float(x), float(y), annotation["id"], i, weight))
+    if key:
+        _check_ranks(points, key, source)
     return {image_id: sorted(on_image, key=_Point.order) for image_id, on_image in points.items()}
 
 
 def _weight_key(annotations: list[dict[str, Any]], source: str) -> str:
-    """The key that all annotations have, and not all alike; two scales in one ranking would mean nothing."""
+    """The first key that all annotations have; two scales in one ranking would mean nothing."""
     lacking = {}
     for key in ("conspicuity", "area"):
         wrong = next((a for a in annotations if a.get(key) is not None and not is_number(a[key])), None)
@@ -102,20 +105,23 @@ def _weight_key(annotations: list[dict[str, Any]], source: str) -> str:
             what = f"'{key}' is {shown(wrong[key])}, which is no finite number"
             raise InputError(f"{source}: annotation {wrong['id']}: {what}; correct it")
         lacking[key] = [a["id"] for a in annotations if not is_number(a.get(key))]
-        values = {a.get(key) for a in annotations}
-        if not lacking[key] and (len(values) > 1 or len(annotations) < 2):
+        if not lacking[key]:
             return key
-    if not all(lacking.values()):
-        key = "conspicuity" if not lacking["conspicuity"] else "area"
-        raise InputError(
-            f"{source}: conspicuous_first has nothing to go by: '{key}' is {shown(annotations[0][key])} on every "
-            "annotation; measure it in the images with image_dir, or leave conspicuous_first out"
-        )
     raise InputError(
         f"{source}: conspicuous_first needs a conspicuity or an area on every annotation; annotation "
         f"{lacking['conspicuity'][0]} has no conspicuity and annotation {lacking['area'][0]} no area; add them, "
         "measure it in the images with image_dir, or leave conspicuous_first out"
     )
+
+
+def _check_ranks(points: Mapping[int, list[_Point]], key: str, source: str) -> None:
+    """Refuse weights by which chance alone would decide."""
+    several = [on_image for on_image in points.values() if len(on_image) > 1]
+    if several and all(len({point.weight for point in on_image}) == 1 for on_image in several):
+        raise InputError(
+            f"{source}: conspicuous_first has nothing to go by: '{key}' is {shown(several[0][0].weight)} on all points "
+            "of an image; measure in the images (image_dir, another object_radius_px), or leave conspicuous_first out"
+        )
 
 
 def _triples(keypoints: list[Any]) -> Iterator[tuple[Any, Any, Any]]:
@@ -153,11 +159,16 @@ def _in_full(file: Coco, points: Mapping[int, list[_Point]], rule: Thinning, sou
     """Ids of the images that ``some_whole`` draws."""
     if not rule.some_whole:
         return set()
+    wrong = next((one for one in file["images"] if not isinstance(one.get("exhaustive"), bool | None)), None)
+    if wrong:
+        raise InputError(
+            f"{source}: image id {wrong['id']}: 'exhaustive' is {shown(wrong['exhaustive'])}, not true or false"
+        )
     candidates = sorted(image["id"] for image in file["images"] if image.get("exhaustive") is not False)
     ids = [i for i in candidates if len(_choose(points[i], rule, _streams(rule.seed, i)[0])) < len(points[i])]
     if len(ids) < rule.some_whole:
         raise InputError(
-            f"{source}: some_whole is {rule.some_whole}; there are {len(ids)} images with points that are left out"
+            f"{source}: some_whole is {rule.some_whole}; points are left out on {len(ids)} of the images alone"
         )
     return {ids[place] for place in np.random.default_rng(rule.seed).permutation(len(ids))[: rule.some_whole]}
 

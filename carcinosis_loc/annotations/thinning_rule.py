@@ -14,12 +14,12 @@ class Thinning:
         keep_share: share of the points of an image, 0 to 1; what is left of a point is settled by chance.
         per_frame: number of points kept on an image, at most; not together with ``keep_share``.
         conspicuous_first: keep the most conspicuous ones, by the annotations' ``conspicuity`` if all have it, else
-            by ``area``; otherwise chance decides.
+            by ``area``; otherwise chance decides. Values that rank no image's points are refused.
         one_per_cluster_px: of points closer than this, keep one at most.
         fewer_are_whole: an image on which fewer than ``per_frame`` are kept, because it has no more, stays exhaustive,
             as whoever was asked for so many and marks fewer has marked all.
         some_whole: so many images, drawn at random of those on which points are left out, keep all of them instead and
-            stay exhaustive: somebody has marked these in full.
+            stay exhaustive: somebody has marked these in full. (What is moved or added is so on these, too.)
         jitter_px: standard deviation by which the kept points are moved in x and in y; they stay on the image.
         false_share: false points to add, as a share of the kept ones.
         false_distance_px: how far a false point lies from every point of the dense labels, at least.
@@ -54,7 +54,9 @@ class Thinning:
         choice = (self.keep_share, self.per_frame, self.one_per_cluster_px)
         if self.conspicuous_first and all(value is None for value in choice):
             raise InputError("conspicuous_first needs keep_share, per_frame or one_per_cluster_px; give one of them")
+        if self.some_whole and all(value is None for value in choice):
+            raise InputError("some_whole needs keep_share, per_frame or one_per_cluster_px; give one of them")
         for name in ("one_per_cluster_px", "some_whole", "jitter_px", "false_share", "false_distance_px", "seed"):
             value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value >= 0):
+            if value is not None and not 0 <= value < math.inf:
                 raise InputError(f"{name} is {value}; it must be a number of 0 or more")

@@ -13,7 +13,15 @@ from carcinosis_loc.errors import InputError
 logger = logging.getLogger(__name__)
 
 KEY = "carcloc_training"
-_DATA = ("batch_size", "samples_per_epoch", "image_size", "category", "train_transform")
+_DATA = (
+    "batch_size",
+    "samples_per_epoch",
+    "whole_share",
+    "asked_per_frame",
+    "image_size",
+    "category",
+    "train_transform",
+)
 _TRAINER = ("precision", "accumulate_grad_batches", "gradient_clip_val")
 _MOST_NAMED = 5
 

@@ -23,7 +23,7 @@ def check_numbers(given: Mapping[str, Any]) -> None:
     for name, minimum in _LEAST.items():
         if given[name] is not None and not given[name] >= minimum:
             raise InputError(f"--data.{name} must be at least {minimum}, not {given[name]}")
-    if not given["whole_share"] < 1:
+    if given["whole_share"] is not None and not given["whole_share"] < 1:
         raise InputError(f"--data.whole_share must be below 1, not {given['whole_share']}")
     height, width = given["image_size"] or (1, 1)
     if min(height, width) < 1 or height * width > MOST_PIXELS:
@@ -33,18 +33,11 @@ def check_numbers(given: Mapping[str, Any]) -> None:
         raise InputError(f"--data.exhaustive_splits may hold train, val and test, not {', '.join(unknown)}")
 
 
-def check_training(frames: Sequence[Frame], json_path: str | None, resized: bool, whole_share: float) -> None:
-    """Whether one can train on these frames.
-
-    Args:
-        frames: of the training.
-        json_path: where they come from.
-        resized: they are brought to one size, or cropped.
-        whole_share: see ``PointDataModule``.
+def check_sizes(frames: Iterable[Frame], json_path: str | None, resized: bool) -> None:
+    """Whether training frames of different sizes fit into one batch.
 
     Raises:
-        InputError: they are not ``resized`` and differ in size; or samples are to be drawn of those that are
-            exhaustively labelled and hold an object, and there is none.
+        InputError: they are neither ``resized`` nor cropped, and differ.
     """
     sizes = sorted({frame.size for frame in frames})
     if not resized and len(sizes) > 1:
@@ -52,13 +45,37 @@ def check_training(frames: Sequence[Frame], json_path: str | None, resized: bool
             f"{json_path}: images differ in size ({sizes[0][1]} x {sizes[0][0]} to {sizes[-1][1]} x "
             f"{sizes[-1][0]}); set --data.image_size, or crop_size_px of data.train_transform"
         )
-    if whole_share and not whole_with_objects(frames):
+
+
+def in_full(frames: Iterable[Frame], asked_per_frame: int | None) -> list[int]:
+    """Places of the frames that somebody has marked in full: those with fewer labels than were asked for cost nothing.
+
+    Args:
+        frames: of the training.
+        asked_per_frame: see ``PointDataModule``.
+    """
+    fewest = asked_per_frame or 1
+    return [index for index, frame in enumerate(frames) if frame.exhaustive and len(frame.points) >= fewest]
+
+
+def check_share(whole_share: float | None, often: Sequence[int], frames: Sequence[Frame]) -> None:
+    """Whether these frames can be drawn more often than others.
+
+    Args:
+        whole_share: chance of a sample to be one of them; None asks for nothing.
+        often: their places, see ``in_full``.
+        frames: of the training.
+
+    Raises:
+        InputError: there is none, or they are as many without.
+    """
+    if whole_share and not often:
         raise InputError(
-            f"{json_path}: --data.whole_share {whole_share} asks for frames that are exhaustively labelled and hold an "
-            'object, and there is none: mark some in full and give them "exhaustive": true, or leave the option out'
+            f"--data.whole_share {whole_share} asks for training frames that are marked in full, and none that holds "
+            'objects (as many as were asked for) is: mark some and give them "exhaustive": true, or leave it out'
         )
-
-
-def whole_with_objects(frames: Iterable[Frame]) -> list[int]:
-    """Places of the frames that are exhaustively labelled and hold an object."""
-    return [index for index, frame in enumerate(frames) if frame.exhaustive and len(frame.points)]
+    if whole_share and whole_share <= len(often) / len(frames):
+        raise InputError(
+            f"--data.whole_share {whole_share}: {len(often)} of {len(frames)} training frames are marked in full, "
+            "which is as large a share already; leave the option out"
+        )

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from carcinosis_loc.data.batch import Batch
-from carcinosis_loc.data.checks import check_numbers, check_training, whole_with_objects
+from carcinosis_loc.data.checks import check_numbers, check_share, check_sizes, in_full
 from carcinosis_loc.data.dataset import PATIENCE_S, PointDataset, Sample
 from carcinosis_loc.data.loading import TrainLoader, loading_options
 from carcinosis_loc.data.sampling import EvaluationBatches, TrainSampler
@@ -49,8 +49,8 @@ class PointDataModule(LightningDataModule):
         allow_symlinks: let links inside the image folder lead out of it.
         train_transform: augmentation; null is ``TrainTransform`` with its defaults.
         samples_per_epoch: training samples of an epoch over all processes; null means as many as there are frames.
-        whole_share: chance of a training sample, below 1, to be of a frame that is exhaustively labelled and holds an
-            object, where these are few beside others with sparse labels; 0 draws all frames alike.
+        whole_share: chance of a training sample, below 1, to be of a frame that is exhaustively labelled and holds as
+            many objects as were asked for (one at least), where these are few beside others; null draws all alike.
         anonymize: call frames ``image_<id>`` and groups by number in all that is written.
         cache_mb: memory for decoded frames, megabytes for each split and each process that loads it.
         patience_s: how long to wait for an image that is gone since the run began, seconds.
@@ -76,7 +76,7 @@ class PointDataModule(LightningDataModule):
         allow_symlinks: bool = False,
         train_transform: TrainTransform | None = None,
         samples_per_epoch: int | None = None,
-        whole_share: float = 0.0,
+        whole_share: float | None = None,
         cache_mb: float = 1024,
         anonymize: bool = False,
         patience_s: float = PATIENCE_S,
@@ -126,7 +126,8 @@ class PointDataModule(LightningDataModule):
                 self.frames[split] = self._read_source() if split == "predict" else self._read(split)
         if subcommand == "fit":
             resized = self.image_size is not None or self._transform().crop_size_px is not None
-            check_training(self.frames["train"], self.train_json, resized, self.whole_share)
+            check_sizes(self.frames["train"], self.train_json, resized)
+            check_share(self.whole_share, in_full(self.frames["train"], self.asked_per_frame), self.frames["train"])
         paths = {split: getattr(self, f"{split}_json") for split in ("train", "val", "test")}
         read = {split: self.frames[split] for split in needed}
         warn_of_shared_groups(read, paths, named=not self.anonymize)
@@ -141,9 +142,9 @@ class PointDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Sample]:
         """Augmented samples, shuffled. A last batch that is not full is dropped, unless it is the only one."""
         frames = self.frames["train"]
-        ids, often = [frame.image_id for frame in frames], whole_with_objects(frames)
+        ids, often = [frame.image_id for frame in frames], in_full(frames, self.asked_per_frame)
         drawn = self.samples_per_epoch, *self._rank()
-        sampler = TrainSampler(ids, self.seed, *drawn, often=often, often_share=self.whole_share)
+        sampler = TrainSampler(ids, self.seed, *drawn, often=often, often_share=self.whole_share or 0.0)
         self._train_loader = TrainLoader(
             self._dataset("train", self._transform()),
             batch_size=self.batch_size,

@@ -38,7 +38,8 @@ class MeanLook(nn.Module, ABC):
         height, width = image.shape[-2:]
         rows, columns = map_size((height, width), self.stride)
         beyond = (0, -width % self.multiple, 0, -height % self.multiple)
-        padded = F.pad(image.to(self.mean.dtype), beyond, mode="replicate") if any(beyond) else image
+        exact = image if image.is_floating_point() else image.float()
+        padded = F.pad(exact, beyond, mode="replicate") if any(beyond) else image
         return torch.stack(self.looks(padded)).mean(0)[..., :rows, :columns]
 
     @abstractmethod

@@ -222,7 +222,7 @@ def test_some_images_keep_all_and_are_whole():
             source = dense if image_id in whole else alone
             assert set(points(sparse, image_id)) == set(points(source, image_id))
         before = whole
-    with pytest.raises(InputError, match="some_whole is 4; there are 3 images with points that are left out"):
+    with pytest.raises(InputError, match="some_whole is 4; points are left out on 3 of the images alone"):
         thin(dense, per_frame=3, some_whole=4)
     with pytest.raises(InputError, match="some_whole is -1"):
         thin(dense, per_frame=3, some_whole=-1)

@@ -112,9 +112,15 @@ def test_more_than_anybody_marked_is_suspected(make_split, image_dir, caplog):
 
 def test_whole_frames_are_drawn_as_often_as_is_wanted(make_split, image_dir):
     train = make_split("train", SIZES[:1] * 5, points_each=4, exhaustive=False)
-    with pytest.raises(InputError, match=r"train\.json: --data.whole_share 0.5 asks for frames that are exhaustively"):
+    with pytest.raises(InputError, match=r"--data.whole_share 0.5 asks for training frames that are marked in full"):
         module(image_dir, train_json=train, whole_share=0.5).check("fit")
     edit(train, lambda document: document["images"][3].update(exhaustive=True))
+    with pytest.raises(
+        InputError, match="1 of 5 training frames are marked in full, which is as large a share already"
+    ):
+        module(image_dir, train_json=train, whole_share=0.2).check("fit")
+    with pytest.raises(InputError, match="as many as were asked for"):  # marked in full are those that took more
+        module(image_dir, train_json=train, whole_share=0.5, asked_per_frame=5).check("fit")
 
     def share(whole_share):
         data = module(image_dir, train_json=train, samples_per_epoch=200, whole_share=whole_share)
@@ -122,7 +128,7 @@ def test_whole_frames_are_drawn_as_often_as_is_wanted(make_split, image_dir):
         drawn = [index for index, _ in data.train_dataloader().sampler]
         return drawn.count(3) / len(drawn)
 
-    assert share(0.0) == 0.2
+    assert share(None) == share(0.0) == 0.2
     assert 0.4 < share(0.5) < 0.6
 
 
