@@ -138,9 +138,14 @@ class PointModule(PointDetector):
         self.log_dict({f"{stage}/{name}": value for name, value in self.results.items()})
 
     def _selection(self, dense: dict[str, Tensor], sparse: dict[str, Tensor]) -> dict[str, Tensor]:
-        """By what ``BestCheckpoint`` chooses, and its standard error: the whole score where it tells nothing."""
-        if dense["n_points"] > 0:
-            return {"selection": dense["best_f1"], "selection_error": torch.zeros_like(dense["best_f1"])}
+        """By what ``BestCheckpoint`` chooses, and its standard error: the whole score where it tells nothing.
+
+        That of F1 as of a share of so many objects, one found and one missed beside them (Agresti and Coull 1998):
+        five exhaustive frames are not to choose an epoch for a hundredth that they cannot tell.
+        """
+        if (n := dense["n_points"]) > 0:
+            share = (dense["best_f1"] * n + 1) / (n + 2)
+            return {"selection": dense["best_f1"], "selection_error": (share * (1 - share) / (n + 2)).sqrt()}
         error = sparse["lee_liu"] if self.labels_at_random is False else sparse["lee_liu_error"]
         return {"selection": sparse["lee_liu"], "selection_error": error}
 

@@ -98,6 +98,16 @@ def test_exhaustive_frames_without_a_point_say_nothing_of_which_epoch_is_best(tm
     assert model.results["selection"] == model.results["lee_liu"] > 0
 
 
+def test_the_fewer_objects_the_less_an_f1_says_of_which_epoch_is_best(tmp_path):
+    errors = []
+    for n_frames in (1, 25):
+        model = module()
+        trainer(tmp_path).validate(model, loader(*[sample(FOUR) for _ in range(n_frames)]), verbose=False)
+        assert model.results["selection"] == model.results["best_f1"] == 1.0
+        errors.append(model.results["selection_error"])
+    assert errors == pytest.approx([(5 / 6 * 1 / 6 / 6) ** 0.5, (101 / 102 * 1 / 102 / 102) ** 0.5])
+
+
 def test_a_dummy_batch_counts_nowhere(tmp_path):
     model = module()
     trainer(tmp_path).test(model, loader(sample(FOUR), sample(FOUR, dummy=True), batch_size=1), verbose=False)
