@@ -13,6 +13,7 @@ from carcinosis_loc.annotations.coco import read_coco
 from carcinosis_loc.annotations.images import Rgb, read_image
 from carcinosis_loc.errors import InputError
 
+OBJECT_RADIUS_PX = 4.0  # where nobody says another: of a nodule on a frame of some 200 px
 _RING = (2.0, 3.0)  # radii of the ring around, in those of the object: beyond its soft rim, before its neighbours
 
 

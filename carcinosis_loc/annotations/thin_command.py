@@ -5,13 +5,13 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+from carcinosis_loc.annotations.contrast import OBJECT_RADIUS_PX
 from carcinosis_loc.annotations.thinning import count_points
 from carcinosis_loc.annotations.thinning_of_files import thin_file
 from carcinosis_loc.annotations.thinning_rule import Thinning
 from carcinosis_loc.annotations.whole_frames import whole_frames_file
 from carcinosis_loc.errors import InputError
 
-_OBJECT_RADIUS_PX = 4.0
 _OPTIONS = [field.name for field in fields(Thinning)]
 
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--object-radius-px",
         type=float,
         metavar="R",
-        help=f"with --image-dir: compare a disc of R pixels with the ring around it (default {_OBJECT_RADIUS_PX:g})",
+        help=f"with --image-dir: compare a disc of R pixels with the ring around it (default {OBJECT_RADIUS_PX:g})",
     )
     parser.add_argument(
         "--one-per-cluster-px", type=float, metavar="R", help="of points closer than R pixels, keep one at most"
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("--object-radius-px is looked at in images; give --image-dir too")
     where = {
         "image_dir": args.image_dir,
-        "object_radius_px": _OBJECT_RADIUS_PX if args.object_radius_px is None else args.object_radius_px,
+        "object_radius_px": OBJECT_RADIUS_PX if args.object_radius_px is None else args.object_radius_px,
     }
     try:
         sparse = thin_file(args.in_json, args.out_json, overwrite=args.overwrite, **where, **options)

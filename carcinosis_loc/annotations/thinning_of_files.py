@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from carcinosis_loc.annotations.checks import Coco
-from carcinosis_loc.annotations.contrast import with_contrast
+from carcinosis_loc.annotations.contrast import OBJECT_RADIUS_PX, with_contrast
 from carcinosis_loc.annotations.document import Document
 from carcinosis_loc.annotations.thinning import thin
 from carcinosis_loc.errors import InputError
@@ -17,7 +17,7 @@ def thin_file(
     out_json: str | Path,
     *,
     image_dir: Path | None = None,
-    object_radius_px: float = 4.0,
+    object_radius_px: float = OBJECT_RADIUS_PX,
     overwrite: bool = False,
     **how: Any,
 ) -> Coco:

@@ -115,7 +115,8 @@ def test_what_was_best_before_a_round_counts_no_more_unless_it_is_known_to_be(sp
     """Labels are no measure of a network that was taught beyond them; exhaustive frames are of any."""
     sound, forgot = Calibration(0.3, rule, 5, 9, ScoreScale(2.0, 0.0)), []
     chosen(monkeypatch, *[sound] * 8)
-    monkeypatch.setattr(BestCheckpoint, "forget", lambda best: forgot.append(best))
+    forget = BestCheckpoint.forget
+    monkeypatch.setattr(BestCheckpoint, "forget", lambda best: (forgot.append(best), forget(best)))
     callback, best = Teacher(start=0.0, rounds=1, believe_from=0.0), BestCheckpoint(tmp_path / "checkpoints")
     trainer = quiet_trainer(tmp_path, callback, best, max_epochs=4, limit_train_batches=1, enable_checkpointing=True)
     splits = ["val"] if rule == "exhaustive" else []
